@@ -1,0 +1,53 @@
+// Builds dist/: TypeScript, the SQL files beside it, and the workflow bundle that workers load.
+// `node build.mjs --if-changed` does nothing when no source is newer than the last build.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, 'dist');
+const stamp = join(dist, '.built');
+const sourceFolders = ['domain', 'workflows', 'activities', 'workers', 'client', 'db', 'local'];
+
+/** Newest modification time of the files below a folder, in ms; 0 for an absent one. */
+function newestMs(path) {
+  if (!existsSync(path)) return 0;
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestMs(join(path, name))));
+}
+
+/** True when dist/ was built from the sources as they are now. */
+export function isBuilt() {
+  if (!existsSync(stamp)) return false;
+  const inputs = [...sourceFolders, 'tsconfig.json', 'package-lock.json', 'build.mjs'];
+  return inputs.every((name) => newestMs(join(root, name)) <= statSync(stamp).mtimeMs);
+}
+
+/** Builds everything; throws when TypeScript finds an error. */
+export async function build() {
+  const require = createRequire(import.meta.url);
+  const startedAtMs = Date.now();
+  rmSync(dist, { recursive: true, force: true });
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.json'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  for (const folder of ['db/migrations', 'db/queries']) {
+    cpSync(join(root, folder), join(dist, folder), { recursive: true });
+  }
+  const { bundleWorkflowCode } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(dist, 'workflows/index.js'),
+    logger: { trace() {}, debug() {}, info() {}, warn: console.error, error: console.error, log() {} },
+  });
+  mkdirSync(join(dist, 'workflows'), { recursive: true });
+  writeFileSync(join(dist, 'workflows/bundle.js'), code);
+  writeFileSync(stamp, `${startedAtMs}\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!(process.argv.includes('--if-changed') && isBuilt())) await build();
+}

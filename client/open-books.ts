@@ -1,0 +1,78 @@
+/**
+ * Opens the books of one database: schema checked or brought up to date, books row read or made, calendar ready.
+ * Owns what the settings may say about books; which database it is, is the caller's.
+ */
+import { openBooks, readBooks, type Books } from '../db/books-store.js';
+import { Database } from '../db/database.js';
+import { migrate, requireMigrated } from '../db/migrations.js';
+import { Calendar } from '../domain/calendar.js';
+import { JobhoursError } from '../domain/errors.js';
+import type { Settings } from '../domain/settings.js';
+
+export type { Books } from '../db/books-store.js';
+export type { Database } from '../db/database.js';
+export { migrate, migrationStatus } from '../db/migrations.js';
+
+/** Books ready for work. Whoever opened them closes `database`. */
+export interface OpenBooks {
+  readonly database: Database;
+  readonly books: Books;
+  readonly calendar: Calendar;
+  readonly settings: Settings;
+  readonly databaseUrl: string;
+}
+
+export interface OpenBooksOptions {
+  readonly databaseUrl: string;
+  readonly settings: Settings;
+  /** Our own server: the schema is brought up to date; a given one is only checked (SCHEMA_VERSION). */
+  readonly isEmbedded: boolean;
+  /** What new books are, and their zone when the settings say none; null: the zone must be said. */
+  readonly isDemo: boolean;
+  readonly defaultZone: string | null;
+  /** Upper bound of connections; at least 1. */
+  readonly maxConnections?: number;
+}
+
+const DEFAULT_NAME = 'jobhours';
+/** The unit of account: a finished run counts for at least 1 ms (DESIGN section 5). */
+const DEFAULT_MINIMUM_RUN_MS = 1;
+
+/**
+ * Opens the books. What the settings leave unsaid is taken from books that exist; what they say must fit
+ * (BOOKS_MISMATCH). ZONE_MISSING when books are to be made and nobody said their zone.
+ */
+export async function openBooksAt(options: OpenBooksOptions): Promise<OpenBooks> {
+  const { databaseUrl, settings } = options;
+  if (options.isEmbedded) await migrate(databaseUrl);
+  else await requireMigrated(databaseUrl);
+  const database = Database.open({
+    url: databaseUrl,
+    ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+  });
+  try {
+    const books = await booksOf(database, options);
+    return { database, books, calendar: Calendar.of(books.zone), settings, databaseUrl };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function booksOf(database: Database, options: OpenBooksOptions): Promise<Books> {
+  const { settings } = options;
+  const existing = await readBooks(database);
+  const zone = settings.zone ?? existing?.zone ?? options.defaultZone;
+  if (zone === null) {
+    throw new JobhoursError(
+      'ZONE_MISSING',
+      'this database has no books yet, and their zone is fixed for ever: set JOBHOURS_ZONE to the zone of the site, such as Asia/Shanghai or UTC',
+    );
+  }
+  return openBooks(database, {
+    name: settings.name ?? existing?.name ?? DEFAULT_NAME,
+    zone,
+    minimumRunMs: settings.minimumRunMs ?? existing?.minimumRunMs ?? DEFAULT_MINIMUM_RUN_MS,
+    isDemo: existing?.isDemo ?? options.isDemo,
+  });
+}

@@ -1,0 +1,95 @@
+/**
+ * Brings the schema up to this program's version. Owns running the files of `migrations/`; the library owns
+ * order, lock and bookkeeping.
+ */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+import { JobhoursError } from '../domain/errors.js';
+import { translated } from './sqlstate.js';
+
+const folder = fileURLToPath(new URL('./migrations', import.meta.url));
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+const TABLE = 'schema_migration';
+
+/** Names of the migrations that this program has, in order. */
+export function knownMigrations(): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .map((name) => name.replace(/\.sql$/, ''))
+    .sort();
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'jobhours migrate',
+    connectionTimeoutMillis: 10_000,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    throw translated(error, 'migrate');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function applied(client: pg.Client): Promise<string[]> {
+  const exists = await client.query<{ present: boolean }>(
+    'select to_regclass($1) is not null as present',
+    [TABLE],
+  );
+  if (exists.rows[0]?.present !== true) return [];
+  const rows = await client.query<{ name: string }>(`select name from ${TABLE} order by name`);
+  return rows.rows.map((row) => row.name);
+}
+
+/** Applied and pending migrations; SCHEMA_VERSION when the database has one that this program lacks. */
+export async function migrationStatus(
+  url: string,
+): Promise<{ applied: string[]; pending: string[] }> {
+  const known = knownMigrations();
+  const done = await withClient(url, applied);
+  const unknown = done.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new JobhoursError(
+      'SCHEMA_VERSION',
+      `the database has ${unknown.join(', ')}, which this version does not know: use a newer jobhours`,
+    );
+  }
+  return { applied: done, pending: known.filter((name) => !done.includes(name)) };
+}
+
+/** Applies what is pending, under a lock; concurrent calls wait for each other. Returns what was applied. */
+export async function migrate(url: string): Promise<string[]> {
+  const { pending } = await migrationStatus(url);
+  if (pending.length === 0) return [];
+  return withClient(url, async (client) => {
+    const done = await runner({
+      dbClient: client,
+      dir: folder,
+      migrationsTable: TABLE,
+      direction: 'up',
+      checkOrder: true,
+      singleTransaction: true,
+      advisoryLockMode: 'wait',
+      logger: quiet,
+    });
+    return done.map((migration) => migration.name);
+  });
+}
+
+/** Refuses to work on another schema version: SCHEMA_VERSION names what is pending and the command. */
+export async function requireMigrated(url: string): Promise<void> {
+  const { pending } = await migrationStatus(url);
+  if (pending.length > 0) {
+    throw new JobhoursError(
+      'SCHEMA_VERSION',
+      `the database lacks ${pending.join(', ')}: run 'jobhours db migrate'`,
+    );
+  }
+}

@@ -1,0 +1,111 @@
+-- What the ledger says about itself: ranges, stale periods, failures. Staleness is a comparison over all rows of the
+-- ledger (ledger.md P1), never a flag.
+
+-- name: ranges
+select granularity, min(start_at_ms) as start_at_ms, max(end_at_ms) as end_at_ms
+from (
+  select granularity, start_at_ms, end_at_ms,
+    count(*) filter (where begins_range) over (partition by granularity order by start_at_ms) as range_number
+  from (
+    select granularity, start_at_ms, end_at_ms,
+      lag(end_at_ms) over (partition by granularity order by start_at_ms) is distinct from start_at_ms
+        as begins_range
+    from period
+  ) edges
+) numbered
+group by granularity, range_number
+order by granularity, start_at_ms
+
+-- A mark belongs to the first ledger hour that ends after it, if that hour's marks begin at or before it.
+-- name: hours-with-marks
+select h.start_at_ms, h.end_at_ms, h.label, sum(m.marks)::bigint as marks, max(m.newest) as newest
+from (
+  select minute, count(*) as marks, max(xmin::text::bigint) as newest from usage_change group by minute
+) m
+cross join lateral (
+  select p.start_at_ms, p.end_at_ms, p.label, p.mark_from_ms
+  from period p
+  where p.granularity = 'hour' and p.end_at_ms > m.minute * 60000
+  order by p.end_at_ms
+  limit 1
+) h
+where h.mark_from_ms <= m.minute * 60000
+group by h.start_at_ms, h.end_at_ms, h.label
+order by h.start_at_ms
+
+-- name: hours-with-other-carry
+select h.start_at_ms, h.end_at_ms, h.label,
+  encode(h.carry_in_digest, 'hex') as built_from, encode(previous.carry_out_digest, 'hex') as now_is
+from period h
+join period previous on previous.granularity = 'hour' and previous.end_at_ms = h.start_at_ms
+where h.granularity = 'hour' and previous.carry_out_digest <> h.carry_in_digest
+order by h.start_at_ms
+
+-- Rule A7: an hour after a hole, with marks in the hole, whose carry by one scan is no longer what it was built from.
+-- name: hours-after-changed-holes
+select h.start_at_ms, h.end_at_ms, h.label,
+  encode(h.carry_in_digest, 'hex') as built_from, encode(scan.carry_digest, 'hex') as now_is
+from (
+  select seed.*,
+    coalesce((
+      select max(before.end_at_ms) from period before
+      where before.granularity = 'hour' and before.end_at_ms < seed.start_at_ms
+    ), 0) as hole_from_ms
+  from period seed
+  where seed.granularity = 'hour' and seed.mark_from_ms = seed.start_at_ms
+    and not exists (
+      select from period previous
+      where previous.granularity = 'hour' and previous.end_at_ms = seed.start_at_ms
+    )
+  offset 0
+) h
+cross join lateral (
+  select sha256(coalesce(string_agg(
+      int4send(usage_key) || int8send(runs_carried_in) || int8send(milli_gpus_carried_in), ''::bytea
+      order by usage_key) filter (where runs_carried_in > 0), '')) as carry_digest
+  from usage_between(h.start_at_ms, h.start_at_ms, false, null, null, null)
+  where exists (
+    select from usage_change c
+    where c.minute >= h.hole_from_ms / 60000 and c.minute < h.start_at_ms / 60000
+  )
+) scan
+where exists (
+    select from usage_change c
+    where c.minute >= h.hole_from_ms / 60000 and c.minute < h.start_at_ms / 60000
+  )
+  and scan.carry_digest <> h.carry_in_digest
+order by h.start_at_ms
+
+-- name: coarse-with-other-parts
+select p.granularity, p.start_at_ms, p.end_at_ms, p.label, encode(parts.inputs_digest, 'hex') as now_is
+from period p
+cross join lateral (
+  select sha256(coalesce(string_agg(
+    int8send(c.start_at_ms) || int8send(c.end_at_ms) || c.digest, ''::bytea order by c.start_at_ms), ''))
+    as inputs_digest
+  from period c
+  where c.granularity = case p.granularity when 'day' then 'hour' else 'day' end
+    and c.start_at_ms >= p.start_at_ms and c.start_at_ms < p.end_at_ms and c.end_at_ms <= p.end_at_ms
+) parts
+where p.granularity <> 'hour' and p.inputs_digest <> parts.inputs_digest
+order by p.start_at_ms
+
+-- Failures that are newer than what the ledger holds for that period, the newest of each.
+-- name: failures
+select distinct on (f.granularity, f.start_at_ms)
+  f.granularity, f.start_at_ms, f.label, f.at_ms, f.code, f.sqlstate, f.detail
+from period_failure f
+left join period p on p.granularity = f.granularity and p.start_at_ms = f.start_at_ms
+where p.aggregated_at_ms is null or p.aggregated_at_ms < f.at_ms
+order by f.granularity, f.start_at_ms, f.at_ms desc
+
+-- name: insert-failure
+insert into period_failure (granularity, start_at_ms, label, at_ms, code, sqlstate, detail, workflow_id, run_id)
+values ($1, $2, $3, floor(extract(epoch from clock_timestamp()) * 1000)::bigint, $4, $5, $6, $7, $8)
+
+-- name: locked-periods
+select classid::bigint::integer as lock_class, objid::bigint as minute
+from pg_locks
+where locktype = 'advisory' and objsubid = 2 and granted
+  and database = (select oid from pg_database where datname = current_database())
+  and classid::bigint between $1::integer and $2::integer

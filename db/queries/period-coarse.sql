@@ -1,0 +1,90 @@
+-- Building a day, week or month ({coarse}) from the rows of its parts ({part}): the digests of the parts and
+-- their rows are read in one statement (ledger.md A5).
+
+-- name: delete-dirty-rows
+delete from usage_{coarse}
+where period_start_at_ms = $1
+  and not exists (select from period where granularity = '{coarse}' and start_at_ms = $1)
+
+-- name: build
+with parts as materialized (
+  select start_at_ms, end_at_ms, digest
+  from period
+  where granularity = '{part}' and start_at_ms >= $1 and end_at_ms <= $2
+),
+edges as materialized (
+  select min(start_at_ms) as first_at_ms, max(start_at_ms) as last_at_ms from parts
+),
+fresh as materialized (
+  select u.usage_key, isum(u.run_ms) as run_ms, isum(u.milli_gpu_ms) as milli_gpu_ms,
+    isum(u.runs_started) as runs_started, isum(u.runs_ended) as runs_ended,
+    isum(case when u.period_start_at_ms = edges.first_at_ms then u.runs_carried_in else 0 end)
+      as runs_carried_in,
+    isum(case when u.period_start_at_ms = edges.last_at_ms then u.runs_out else 0 end) as runs_out,
+    isum(case when u.period_start_at_ms = edges.last_at_ms then u.milli_gpus_out else 0 end)
+      as milli_gpus_out
+  from edges
+  cross join parts
+  join usage_{part} u on u.period_start_at_ms = parts.start_at_ms
+  group by u.usage_key
+),
+changed as materialized (
+  select f.*
+  from fresh f
+  left join usage_{coarse} u on u.period_start_at_ms = $1 and u.usage_key = f.usage_key
+  where (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
+    is distinct from
+    (f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out, f.milli_gpus_out)
+),
+removed as (
+  delete from usage_{coarse}
+  where period_start_at_ms = $1 and usage_key not in (select usage_key from fresh)
+  returning 1
+),
+written as (
+  insert into usage_{coarse} (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out)
+  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out
+  from changed
+  on conflict (period_start_at_ms, usage_key) do update set
+    run_ms = excluded.run_ms, milli_gpu_ms = excluded.milli_gpu_ms,
+    runs_started = excluded.runs_started, runs_ended = excluded.runs_ended,
+    runs_carried_in = excluded.runs_carried_in, runs_out = excluded.runs_out,
+    milli_gpus_out = excluded.milli_gpus_out
+  returning 1
+),
+content as (
+  select count(*) as row_count,
+    sha256(coalesce(string_agg(
+      int4send(usage_key) || int8send(run_ms) || int8send(milli_gpu_ms) || int8send(runs_started)
+        || int8send(runs_ended) || int8send(runs_carried_in) || int8send(runs_out)
+        || int8send(milli_gpus_out), ''::bytea
+      order by usage_key), '')) as digest
+  from fresh
+),
+inputs as (
+  select sha256(coalesce(string_agg(
+    int8send(start_at_ms) || int8send(end_at_ms) || digest, ''::bytea order by start_at_ms), '')) as inputs_digest
+  from parts
+)
+insert into period as p (granularity, start_at_ms, end_at_ms, label, inputs_digest, digest, row_count,
+  aggregated_at_ms)
+select '{coarse}', $1, $2, $3, inputs_digest, digest, row_count,
+  floor(extract(epoch from clock_timestamp()) * 1000)::bigint
+from content cross join inputs
+on conflict (granularity, start_at_ms) do update set
+  end_at_ms = excluded.end_at_ms, label = excluded.label, inputs_digest = excluded.inputs_digest,
+  digest = excluded.digest, row_count = excluded.row_count, aggregated_at_ms = excluded.aggregated_at_ms
+returning p.digest, p.row_count,
+  (select count(*) from written) as rows_written,
+  (select count(*) from removed) as rows_removed,
+  (select coalesce(array_agg(start_at_ms order by start_at_ms), '{}') from parts) as part_starts
+
+-- name: verify
+select
+  coalesce((select sum(run_ms) from usage_{coarse} where period_start_at_ms = $1), 0) as run_ms,
+  coalesce((select sum(milli_gpu_ms) from usage_{coarse} where period_start_at_ms = $1), 0) as milli_gpu_ms,
+  coalesce((select sum(run_ms) from usage_{part} where period_start_at_ms = any ($2)), 0) as parts_run_ms,
+  coalesce((select sum(milli_gpu_ms) from usage_{part} where period_start_at_ms = any ($2)), 0)
+    as parts_milli_gpu_ms

@@ -1,0 +1,85 @@
+-- Building one hour. The order of the statements in the transaction is ledger.md A1 and A2: lock, delete the
+-- hour's marks, then read and write everything else in one statement.
+
+-- name: lock
+select pg_advisory_xact_lock($1, $2)
+
+-- name: read-frame
+select origin_at_ms, floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms from books
+
+-- name: delete-marks
+delete from usage_change where minute >= $1::bigint / 60000 and minute < $2::bigint / 60000
+
+-- name: delete-dirty-rows
+delete from usage_hour
+where period_start_at_ms = $1
+  and not exists (select from period where granularity = 'hour' and start_at_ms = $1)
+
+-- name: build
+with fresh as materialized (
+  select usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended, runs_carried_in, milli_gpus_carried_in,
+    runs_out, milli_gpus_out
+  from usage_between($1, $2, true, null, null, null)
+),
+-- Filtered before the upsert: ON CONFLICT ... WHERE would lock every row that does not differ.
+changed as materialized (
+  select f.*
+  from fresh f
+  left join usage_hour u on u.period_start_at_ms = $1 and u.usage_key = f.usage_key
+  where (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
+    is distinct from
+    (f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out, f.milli_gpus_out)
+),
+-- NOT IN, not NOT EXISTS: the latter becomes a nested loop for a period newer than the statistics.
+removed as (
+  delete from usage_hour
+  where period_start_at_ms = $1 and usage_key not in (select usage_key from fresh)
+  returning 1
+),
+written as (
+  insert into usage_hour (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out)
+  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out
+  from changed
+  on conflict (period_start_at_ms, usage_key) do update set
+    run_ms = excluded.run_ms, milli_gpu_ms = excluded.milli_gpu_ms,
+    runs_started = excluded.runs_started, runs_ended = excluded.runs_ended,
+    runs_carried_in = excluded.runs_carried_in, runs_out = excluded.runs_out,
+    milli_gpus_out = excluded.milli_gpus_out
+  returning 1
+),
+content as (
+  select count(*) as row_count,
+    sha256(coalesce(string_agg(
+      int4send(usage_key) || int8send(runs_carried_in) || int8send(milli_gpus_carried_in), ''::bytea
+      order by usage_key) filter (where runs_carried_in > 0), '')) as carry_in_digest,
+    sha256(coalesce(string_agg(
+      int4send(usage_key) || int8send(runs_out) || int8send(milli_gpus_out), ''::bytea
+      order by usage_key) filter (where runs_out > 0), '')) as carry_out_digest,
+    sha256(coalesce(string_agg(
+      int4send(usage_key) || int8send(run_ms) || int8send(milli_gpu_ms) || int8send(runs_started)
+        || int8send(runs_ended) || int8send(runs_carried_in) || int8send(runs_out)
+        || int8send(milli_gpus_out), ''::bytea
+      order by usage_key), '')) as digest
+  from fresh
+)
+insert into period as p (granularity, start_at_ms, end_at_ms, label, mark_from_ms, carry_in_digest,
+  carry_out_digest, digest, row_count, aggregated_at_ms)
+select 'hour', $1, $2, $3, $4, carry_in_digest, carry_out_digest, digest, row_count,
+  floor(extract(epoch from clock_timestamp()) * 1000)::bigint
+from content
+on conflict (granularity, start_at_ms) do update set
+  end_at_ms = excluded.end_at_ms, label = excluded.label, mark_from_ms = excluded.mark_from_ms,
+  carry_in_digest = excluded.carry_in_digest, carry_out_digest = excluded.carry_out_digest,
+  digest = excluded.digest, row_count = excluded.row_count, aggregated_at_ms = excluded.aggregated_at_ms
+returning p.digest, p.row_count,
+  (select count(*) from written) as rows_written,
+  (select count(*) from removed) as rows_removed,
+  exists (
+    select from period n
+    where n.granularity = 'hour' and n.start_at_ms = $2 and n.carry_in_digest <> p.carry_out_digest
+  ) as successor_is_stale
+
+-- name: read-back
+select digest, aggregated_at_ms from period where granularity = $1 and start_at_ms = $2

@@ -1,0 +1,95 @@
+/**
+ * What the ledger says, and what readers may take from it. Pure; reading it from PostgreSQL is
+ * db/ledger-store.ts, deciding what to build is domain/plan.ts.
+ */
+import type { Calendar } from './calendar.js';
+import { intersection, type Granularity, type Period, type Span } from './period.js';
+
+/**
+ * Why a period in the ledger no longer fits: a mark lies in the hour; the carry it was built from is not the
+ * previous hour's any more; its parts are not the ones it was built from; runs changed in the hole before it (A7).
+ */
+export type StaleReason = 'mark' | 'carry' | 'parts' | 'hole';
+
+/** A period of the ledger that must be built again. */
+export interface StalePeriod extends Period {
+  readonly reason: StaleReason;
+  /** Equal as long as what makes it stale is the same: planning it thrice with one fingerprint is no progress. */
+  readonly fingerprint: string;
+}
+
+/** The ledger at one instant. */
+export interface LedgerState {
+  /** Database clock. */
+  readonly nowMs: number;
+  /** Periods in the ledger, stale ones too, consecutive ones merged, in time order. */
+  readonly ranges: Readonly<Record<Granularity, readonly Span[]>>;
+  /** In time order within a granularity. */
+  readonly stale: readonly StalePeriod[];
+}
+
+/** Spans of `spans` without `removed` (both in time order, each without overlaps). */
+export function subtract(spans: readonly Span[], removed: readonly Span[]): Span[] {
+  const left: Span[] = [];
+  for (const span of spans) {
+    let fromMs = span.startAtMs;
+    for (const cut of removed) {
+      if (cut.endAtMs <= fromMs || cut.startAtMs >= span.endAtMs) continue;
+      if (cut.startAtMs > fromMs) left.push({ startAtMs: fromMs, endAtMs: cut.startAtMs });
+      fromMs = Math.max(fromMs, cut.endAtMs);
+    }
+    if (fromMs < span.endAtMs) left.push({ startAtMs: fromMs, endAtMs: span.endAtMs });
+  }
+  return left;
+}
+
+/**
+ * Spans whose periods readers may take from the ledger (DESIGN section 6): an hour when no stale hour lies at
+ * or before it in its unbroken chain of ledger hours, because a comparison shows where an error begins and not how far
+ * it reaches; a coarser period when its digests fit and all its parts are good. Spans begin and end on period
+ * boundaries.
+ */
+export function goodForReaders(
+  state: LedgerState,
+  calendar: Calendar,
+): Record<Granularity, Span[]> {
+  const stale = (granularity: Granularity): StalePeriod[] =>
+    state.stale.filter((period) => period.granularity === granularity);
+  const hour = beforeFirstStale(state.ranges.hour, stale('hour'));
+  const made = (granularity: Granularity, parts: readonly Span[]): Span[] =>
+    wholePeriods(subtract(state.ranges[granularity], stale(granularity)), parts, granularity, calendar);
+  const day = made('day', hour);
+  return { hour, day, week: made('week', day), month: made('month', day) };
+}
+
+function beforeFirstStale(ranges: readonly Span[], stale: readonly StalePeriod[]): Span[] {
+  return ranges.flatMap((range) => {
+    const first = stale.find(
+      (period) => period.startAtMs >= range.startAtMs && period.startAtMs < range.endAtMs,
+    );
+    const endAtMs = first?.startAtMs ?? range.endAtMs;
+    return endAtMs > range.startAtMs ? [{ startAtMs: range.startAtMs, endAtMs }] : [];
+  });
+}
+
+/** The parts of `ranges` that `parts` cover, cut to whole periods. */
+function wholePeriods(
+  ranges: readonly Span[],
+  parts: readonly Span[],
+  granularity: Granularity,
+  calendar: Calendar,
+): Span[] {
+  const whole: Span[] = [];
+  for (const range of ranges) {
+    for (const part of parts) {
+      const common = intersection(range, part);
+      if (common === null) continue;
+      const first = calendar.periodAt(granularity, common.startAtMs);
+      const last = calendar.periodAt(granularity, common.endAtMs - 1);
+      const startAtMs = first.startAtMs < common.startAtMs ? first.endAtMs : first.startAtMs;
+      const endAtMs = last.endAtMs > common.endAtMs ? last.startAtMs : last.endAtMs;
+      if (startAtMs < endAtMs) whole.push({ startAtMs, endAtMs });
+    }
+  }
+  return whole;
+}

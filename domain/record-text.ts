@@ -1,0 +1,122 @@
+/**
+ * Text of a record that becomes a name in the books: user, space, pool, job id, source.
+ * Owns which characters a name may have; what a name means is the record's (domain/run-record.ts).
+ */
+import { JobhoursError, type ErrorCode } from './errors.js';
+
+/** Longest name, in Unicode code points. */
+export const MAX_NAME_LENGTH = 1_000;
+/** Longest name in bytes of UTF-8: an entry of a btree index in PostgreSQL holds at most 2,704 bytes. */
+export const MAX_NAME_BYTES = 2_600;
+
+const PLAIN = /^[!-~]{1,255}$/;
+const CONTROL = /\p{Cc}/u;
+const LONE_SURROGATE = /\p{Cs}/u;
+/** Characters that nobody sees: two names that look equal would be two users (Unicode TR 36). */
+const INVISIBLE =
+  /[\u00AD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/u;
+
+interface NameRule {
+  /** How the message calls it: `user`. */
+  readonly field: string;
+  readonly code: ErrorCode;
+}
+
+function refuse(rule: NameRule, text: string, reason: string): never {
+  const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+  throw new JobhoursError(rule.code, `${rule.field} ${shown}: ${reason}`);
+}
+
+function codePoint(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+/** Bytes that a text takes in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+/**
+ * The name in normal form C, without spaces at its ends. Throws the rule's code for an empty name, for one of
+ * more than 1,000 characters or 2,600 bytes, and for control, invisible, direction-changing or malformed
+ * characters, named by code point.
+ */
+export function nameOf(text: string, rule: NameRule): string {
+  if (PLAIN.test(text)) return text;
+  for (const [pattern, kind] of [
+    [CONTROL, 'control character'],
+    [LONE_SURROGATE, 'not well-formed Unicode:'],
+    [INVISIBLE, 'invisible character'],
+  ] as const) {
+    const found = pattern.exec(text);
+    if (found !== null) refuse(rule, text, `${kind} ${codePoint(found[0])} is not allowed`);
+  }
+  const name = text.normalize('NFC').trim();
+  if (name === '') refuse(rule, text, 'empty');
+  if ([...name].length > MAX_NAME_LENGTH || utf8Length(name) > MAX_NAME_BYTES) {
+    refuse(rule, text, `longer than ${MAX_NAME_LENGTH} characters or ${MAX_NAME_BYTES} bytes`);
+  }
+  return name;
+}
+
+/** As `nameOf`; `-` for an empty one (DESIGN section 2: space and pool may be absent). */
+export function optionalNameOf(text: string, rule: NameRule): string {
+  return text === '' ? '-' : nameOf(text, rule);
+}
+
+/**
+ * Parts as one key, separated by `/`; a `/` or `%` inside a part is percent-encoded, so that different parts
+ * never give one key. JOB_ID_INVALID when the key is longer than a name may be.
+ */
+export function joinedKey(parts: readonly string[]): string {
+  const key = parts
+    .map((part) => part.replace(/[%/]/g, (separator) => (separator === '%' ? '%25' : '%2F')))
+    .join('/');
+  if (key.length > MAX_NAME_LENGTH / 2 && utf8Length(key) > MAX_NAME_BYTES) {
+    refuse({ field: 'record key', code: 'JOB_ID_INVALID' }, key, `longer than ${MAX_NAME_BYTES} bytes`);
+  }
+  return key;
+}
+
+/** The candidate nearest to a mistyped word (at most 2 edits and less than half of it), or null. */
+export function nearestWord(word: string, candidates: readonly string[]): string | null {
+  let best: string | null = null;
+  let bestDistance = Math.min(2, Math.ceil(word.length / 2) - 1) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = at(previous, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let distance = Math.min(at(previous, j) + 1, at(row, j - 1) + 1, replaced);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        distance = Math.min(distance, at(beforePrevious, j - 2) + 1);
+      }
+      row.push(distance);
+    }
+    beforePrevious = previous;
+    previous = row;
+  }
+  return at(previous, b.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? 0;
+}

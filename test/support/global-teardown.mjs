@@ -1,0 +1,6 @@
+// Stops the servers of global-setup.mjs and removes their folder.
+import { stopTestServers } from './global-setup.mjs';
+
+export default async function globalTeardown() {
+  await stopTestServers();
+}
