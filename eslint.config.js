@@ -9,6 +9,11 @@ const sources = ['domain', 'workflows', 'activities', 'workers', 'client', 'db',
 );
 
 const noDate = 'Instants are integer ms and come in as arguments.';
+/** A name that begins with `_` is unused on purpose, for example to leave a property out. */
+const unused = [
+  'error',
+  { varsIgnorePattern: '^_', argsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' },
+];
 const nodeGlobals = ['process', 'console', 'URL', 'setTimeout', 'clearTimeout', 'fetch', 'Buffer'];
 const commonJsGlobals = ['module', 'require', '__dirname', '__filename'];
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
@@ -45,6 +50,7 @@ export default defineConfig(
       '@typescript-eslint/no-floating-promises': 'error',
       // `import { type A }` would leave an import at run time.
       '@typescript-eslint/no-import-type-side-effects': 'error',
+      '@typescript-eslint/no-unused-vars': unused,
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
     },
   },
@@ -77,10 +83,7 @@ export default defineConfig(
     languageOptions: { globals: readonly(nodeGlobals) },
     rules: {
       'no-undef': 'error',
-      '@typescript-eslint/no-unused-vars': [
-        'error',
-        { varsIgnorePattern: '^_', argsIgnorePattern: '^_' },
-      ],
+      '@typescript-eslint/no-unused-vars': unused,
     },
   },
   { files: ['**/*.cjs'], languageOptions: { globals: readonly(commonJsGlobals) } },

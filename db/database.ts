@@ -76,7 +76,8 @@ const typeParsers: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
     if (oid === INT8) return (text: string) => BigInt(text);
     if (oid === INT8_ARRAY) {
-      return (text: string) => (int8Array(text) as (string | null)[]).map((one) => BigInt(one ?? 0));
+      return (text: string) =>
+        (int8Array(text) as (string | null)[]).map((one) => BigInt(one ?? 0));
     }
     return pg.types.getTypeParser(oid, format) as unknown;
   }) as typeof pg.types.getTypeParser,
@@ -152,6 +153,21 @@ class ClientTransaction extends StatementRunner implements Transaction {
   }
 }
 
+/** One connection held for several transactions; statements outside of them commit alone. */
+export class Connection extends StatementRunner {
+  constructor(private readonly client: pg.PoolClient) {
+    super(client);
+  }
+
+  /** Runs `work` in one transaction: commits when it resolves, rolls back when it throws. */
+  transaction<T>(
+    options: TransactionOptions,
+    work: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    return inTransaction(this.client, options, work, () => undefined);
+  }
+}
+
 /** A pool of connections to one database. Close it, or the process stays alive. */
 export class Database extends StatementRunner {
   private constructor(private readonly pool: pg.Pool) {
@@ -161,7 +177,10 @@ export class Database extends StatementRunner {
   /** Makes the pool; connects when first used. CONFIG when the address is not a PostgreSQL URL. */
   static open(options: DatabaseOptions): Database {
     if (!/^postgres(ql)?:\/\//.test(options.url)) {
-      throw new JobhoursError('CONFIG', 'DATABASE_URL: expected postgres://user@host:port/database');
+      throw new JobhoursError(
+        'CONFIG',
+        'DATABASE_URL: expected postgres://user@host:port/database',
+      );
     }
     const pool = new pg.Pool({
       connectionString: options.url,
@@ -191,22 +210,27 @@ export class Database extends StatementRunner {
     client.on('error', onError);
     let broken: Error | undefined;
     try {
-      const isolation = options.isolation ?? 'read committed';
-      await client.query(
-        `begin isolation level ${isolation}${options.readOnly === true ? ' read only' : ''}`,
-      );
-      if (options.asynchronousCommit === true) {
-        await client.query('set local synchronous_commit = off');
-      }
-      const result = await work(new ClientTransaction(client));
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      broken = await rollBack(client);
-      throw translated(error, 'transaction');
+      return await inTransaction(client, options, work, (error) => {
+        broken = error;
+      });
     } finally {
       client.off('error', onError);
       client.release(broken);
+    }
+  }
+
+  /**
+   * Runs `work` on a connection of its own, which is closed afterwards: temporary tables live as long as it and
+   * are gone with it.
+   */
+  async connection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const client = await this.connect();
+    const onError = (): void => undefined;
+    client.on('error', onError);
+    try {
+      return await work(new Connection(client));
+    } finally {
+      client.release(true);
     }
   }
 
@@ -221,6 +245,30 @@ export class Database extends StatementRunner {
   /** Ends all connections; waits for those in use. */
   async close(): Promise<void> {
     await this.pool.end();
+  }
+}
+
+async function inTransaction<T>(
+  client: pg.PoolClient,
+  options: TransactionOptions,
+  work: (transaction: Transaction) => Promise<T>,
+  onBroken: (error: Error) => void,
+): Promise<T> {
+  try {
+    const isolation = options.isolation ?? 'read committed';
+    await client.query(
+      `begin isolation level ${isolation}${options.readOnly === true ? ' read only' : ''}`,
+    );
+    if (options.asynchronousCommit === true) {
+      await client.query('set local synchronous_commit = off');
+    }
+    const result = await work(new ClientTransaction(client));
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    const broken = await rollBack(client);
+    if (broken !== undefined) onBroken(broken);
+    throw translated(error, 'transaction');
   }
 }
 

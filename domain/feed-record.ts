@@ -3,6 +3,7 @@
  * missing starts and ends and for units of time (DESIGN section 5); which column is which field is the format's.
  */
 import { JobhoursError } from './errors.js';
+import { quotedValue } from './quoted-value.js';
 import { milliGpusOf } from './gpus.js';
 import { joinedKey, nameOf, optionalNameOf } from './record-text.js';
 import {
@@ -135,7 +136,7 @@ function attemptOf(text: string): number {
   if (!(attempt <= 2_147_483_647)) {
     throw new JobhoursError(
       'LIMIT_INVALID',
-      `attempt ${JSON.stringify(text)}: expected a whole number from 0 to 2147483647`,
+      `attempt ${quotedValue(text)}: expected a whole number from 0 to 2147483647`,
     );
   }
   return attempt;

@@ -2,6 +2,7 @@
  * GPUs of a record as milli-GPUs (integer thousandths). Owns the decimal form and Slurm's TRES form.
  */
 import { JobhoursError } from './errors.js';
+import { quotedValue } from './quoted-value.js';
 
 const MAX_GPUS = 100_000;
 const DECIMAL = /^(\d{1,6})(?:\.(\d{1,3}))?$/;
@@ -17,7 +18,7 @@ export function milliGpusOf(text: string, field: string): number {
   if (!(milliGpus <= MAX_GPUS * 1_000)) {
     throw new JobhoursError(
       'GPUS_INVALID',
-      `${field} ${JSON.stringify(text)}: expected a decimal from 0 to ${MAX_GPUS} with at most 3 digits after the point`,
+      `${field} ${quotedValue(text)}: expected a decimal from 0 to ${MAX_GPUS} with at most 3 digits after the point`,
     );
   }
   return milliGpus;

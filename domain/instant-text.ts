@@ -4,7 +4,7 @@
  * Windows, ranges and labels are in domain/time-text.ts.
  */
 import { Calendar } from './calendar.js';
-import { dayNumber, isCivilDate, pad } from './civil-date.js';
+import { dayNumber, isCivilDate } from './civil-date.js';
 import { type ErrorCode, JobhoursError } from './errors.js';
 import { quotedValue } from './quoted-value.js';
 import {

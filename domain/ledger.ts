@@ -57,7 +57,12 @@ export function goodForReaders(
     state.stale.filter((period) => period.granularity === granularity);
   const hour = beforeFirstStale(state.ranges.hour, stale('hour'));
   const made = (granularity: Granularity, parts: readonly Span[]): Span[] =>
-    wholePeriods(subtract(state.ranges[granularity], stale(granularity)), parts, granularity, calendar);
+    wholePeriods(
+      subtract(state.ranges[granularity], stale(granularity)),
+      parts,
+      granularity,
+      calendar,
+    );
   const day = made('day', hour);
   return { hour, day, week: made('week', day), month: made('month', day) };
 }

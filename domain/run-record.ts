@@ -36,6 +36,15 @@ export type Outcome =
   | { readonly kind: 'set-aside'; readonly rule: SetAsideRule }
   | { readonly kind: 'rejected'; readonly code: ErrorCode; readonly detail: string };
 
+/** One record of an input: where it stands, what it says, what becomes of it. */
+export interface JudgedRecord {
+  /** The line on which it begins, from 1. */
+  readonly line: number;
+  /** What it says, cut when long. */
+  readonly text: string;
+  readonly outcome: Outcome;
+}
+
 /** Rules that hold for every format. */
 export interface RecordRules {
   /** The database server's clock. */

@@ -3,6 +3,7 @@
  * lines is the format's (client/formats/sacct.ts).
  */
 import { JobhoursError } from './errors.js';
+import { quotedValue } from './quoted-value.js';
 import { allocatedMilliGpus } from './gpus.js';
 import { joinedKey, nameOf, optionalNameOf } from './record-text.js';
 import {
@@ -98,7 +99,7 @@ function judged(values: readonly string[], rules: RecordRules): RunRecord | SetA
 
 function required(text: string, field: string): string {
   if (NO_TIME.has(text)) {
-    throw new JobhoursError('FIELD_MISSING', `${field} ${JSON.stringify(text)}: a value is required`);
+    throw new JobhoursError('FIELD_MISSING', `${field} ${quotedValue(text)}: a value is required`);
   }
   return text;
 }
@@ -118,7 +119,7 @@ function endOf(
   if (OPEN_STATES.has(state)) return null;
   throw new JobhoursError(
     'END_MISSING',
-    `end ${JSON.stringify(text)} in state ${JSON.stringify(state)}: only ${[...OPEN_STATES].join(', ')} have no end`,
+    `end ${quotedValue(text)} in state ${quotedValue(state)}: only ${[...OPEN_STATES].join(', ')} have no end`,
   );
 }
 

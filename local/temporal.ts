@@ -116,7 +116,8 @@ async function waitForFrontend(
   const path = `namespaces/${encodeURIComponent(namespace)}/update`;
   const served = await waitUntilReady(server, START_DEADLINE_MS, async () => {
     const cluster = await callApi(ports.http, 'cluster-info');
-    version = String(cluster?.['serverVersion'] ?? '');
+    const reported = cluster?.['serverVersion'];
+    version = typeof reported === 'string' ? reported : '';
     return version !== '' && (await callApi(ports.http, path, { config })) !== null;
   });
   return served === 'ready' ? { version } : { failed: served };

@@ -47,6 +47,9 @@ create index run_started on run (started_at_ms);
 create index run_ended_elsewhere on run (ended_at_ms)
   include (started_at_ms, usage_key, milli_gpus)
   where started_at_ms / 60000 <> ended_at_ms / 60000;
+-- Every report says how many runs of its window the minimum lengthened.
+create index run_lengthened on run (started_at_ms) include (ended_at_ms, reported_ended_at_ms, usage_key)
+  where ended_at_ms > reported_ended_at_ms;
 
 -- What else the source said, word for word: once the source has purged it nobody can get it again.
 create table run_detail (

@@ -102,10 +102,3 @@ order by f.granularity, f.start_at_ms, f.at_ms desc
 -- name: insert-failure
 insert into period_failure (granularity, start_at_ms, label, at_ms, code, sqlstate, detail, workflow_id, run_id)
 values ($1, $2, $3, floor(extract(epoch from clock_timestamp()) * 1000)::bigint, $4, $5, $6, $7, $8)
-
--- name: locked-periods
-select classid::bigint::integer as lock_class, objid::bigint as minute
-from pg_locks
-where locktype = 'advisory' and objsubid = 2 and granted
-  and database = (select oid from pg_database where datname = current_database())
-  and classid::bigint between $1::integer and $2::integer

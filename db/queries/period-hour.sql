@@ -1,9 +1,6 @@
 -- Building one hour. The order of the statements in the transaction is ledger.md A1 and A2: lock, delete the
 -- hour's marks, then read and write everything else in one statement.
 
--- name: lock
-select pg_advisory_xact_lock($1, $2)
-
 -- name: read-frame
 select origin_at_ms, floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms from books
 

@@ -31,13 +31,13 @@ const zones = [
 const random = randomNumbers(seed);
 const years = isTorture
   ? Array.from({ length: 111 }, (_, index) => 1990 + index)
-  : [...new Set([2011, 2026, ...Array.from({ length: 5 }, () => 1990 + random(111))])].sort();
+  : [...new Set([2026, 1990 + random(36), 2027 + random(74)])].sort();
 const sample = isTorture ? '1990 to 2100' : `${years.join(', ')} (seed ${seed})`;
 /** Spans of consecutive years: the calendar is walked over each of them. */
 const spans: Span[] = isTorture
   ? [{ startAtMs: EARLIEST_AT_MS, endAtMs: LATEST_AT_MS }]
   : years.map((year) => ({ startAtMs: Date.UTC(year, 0, 1), endAtMs: Date.UTC(year + 1, 0, 1) }));
-const timeLimitMs = isTorture ? 1_800_000 : 60_000;
+const timeLimitMs = isTorture ? 3_600_000 : 60_000;
 
 describe(`G4 in ${zones.length} zones, years ${sample}`, () => {
   it(
@@ -70,7 +70,7 @@ const bruteForceZones = isTorture
   : [
       ...['America/Havana', 'America/St_Johns', 'Atlantic/Azores', 'Pacific/Apia'],
       ...['Australia/Lord_Howe', 'Antarctica/Casey', 'America/New_York', 'Asia/Kathmandu'],
-      ...Array.from({ length: 8 }, () => zones[random(zones.length)] ?? 'UTC'),
+      ...Array.from({ length: 4 }, () => zones[random(zones.length)] ?? 'UTC'),
     ];
 
 describe(`G4: minute by minute with luxon's offsets, around changes in ${sample}`, () => {
@@ -78,7 +78,7 @@ describe(`G4: minute by minute with luxon's offsets, around changes in ${sample}
     `a day begins where the local date first gets so far, in ${isTorture ? 'every zone' : bruteForceZones.join(', ')}`,
     () => {
       const changes = bruteForceZones.reduce((sum, zone) => sum + changesIn(zone).length, 0);
-      expect(changes).toBeGreaterThan(20);
+      expect(changes).toBeGreaterThan(10);
       expect(bruteForceZones.flatMap((zone) => bruteForceProblems(zone))).toEqual([]);
     },
     timeLimitMs,
@@ -110,8 +110,8 @@ function coarseProblems(calendar: Calendar, problems: string[]): void {
         reachedMs = period.endAtMs;
         if (granularity !== 'day') continue;
         const lastMs = period.endAtMs - 1;
-        const again = [period.startAtMs, lastMs].map((ms) => calendar.periodAt('day', ms).label);
-        if (again.some((label) => label !== period.label)) problems.push(`${what}: two labels`);
+        if (calendar.startOf('day', lastMs) !== period.startAtMs)
+          problems.push(`${what}: two keys`);
       }
     }
   }
@@ -167,21 +167,26 @@ function offsetProblems(calendar: Calendar, problems: string[]): void {
   }
 }
 
-/** Compares each day around each change with the definition, evaluated at every minute. */
+/** Compares the days around each change with the definition, evaluated minute by minute. */
 function bruteForceProblems(zoneName: string): string[] {
   const calendar = Calendar.of(zoneName);
   const zone = IANAZone.create(calendar.zone);
   const problems: string[] = [];
   for (const changeAtMs of changesIn(zoneName)) {
-    const startAtMs = calendar.startOf('day', changeAtMs - MS_PER_DAY);
-    const localDay = (atMs: number) =>
-      Math.floor((atMs + zone.offset(atMs) * MS_PER_MINUTE) / MS_PER_DAY);
-    let latest = localDay(startAtMs);
-    for (let atMs = startAtMs; atMs < changeAtMs + 1.5 * MS_PER_DAY; atMs += MS_PER_MINUTE) {
-      latest = Math.max(latest, localDay(atMs));
-      const expected = instantText(latest * MS_PER_DAY).slice(0, 10);
+    let latestDay = Number.NEGATIVE_INFINITY;
+    const endAtMs = changeAtMs + 16 * MS_PER_HOUR;
+    // No other change is nearer than 167 h, so before the first minute no later date was reached.
+    for (let atMs = endAtMs - 32 * MS_PER_HOUR; atMs < endAtMs; atMs += MS_PER_MINUTE) {
+      const localMs = atMs + zone.offset(atMs) * MS_PER_MINUTE;
+      const isNewDay = localMs >= (latestDay + 1) * MS_PER_DAY;
+      if (isNewDay) latestDay = Math.floor(localMs / MS_PER_DAY);
+      if (!isNewDay && atMs % (15 * MS_PER_MINUTE) !== 0) continue;
       const { label } = calendar.periodAt('day', atMs);
+      const expected = instantText(latestDay * MS_PER_DAY).slice(0, 10);
       if (label !== expected) problems.push(`${zoneName} ${instantText(atMs)}: ${label}`);
+      const isBegun = calendar.startOf('day', atMs) === atMs;
+      const isFirstMinute = atMs === endAtMs - 32 * MS_PER_HOUR;
+      if (isNewDay !== isBegun && !isFirstMinute) problems.push(`${zoneName} ${label}: its start`);
       if (problems.length > 20) return problems;
     }
   }

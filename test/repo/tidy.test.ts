@@ -53,7 +53,7 @@ const isCountedLong = (path: string): boolean =>
 const lineCount = (text: string): number => text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
 
 /** A rule that says which text a line must not have. */
-function forbiddenText(pattern: RegExp, advice: string, of = (_: string): boolean => true) {
+function forbiddenText(pattern: RegExp, advice: string, of: (path: string) => boolean = Boolean) {
   return (files: readonly SourceFile[]): string[] =>
     files
       .filter(({ path }) => of(path))

@@ -1,0 +1,278 @@
+-- name: create-staging
+create temporary table staged_record (like public.staged_record)
+
+-- name: index-staged-keys
+create index staged_key on staged_record (source, record_key) where outcome = 'run'
+
+-- name: analyze-staging
+analyze staged_record
+
+-- name: index-rejects
+create index staged_reject on staged_record (line) where outcome = 'rejected'
+
+-- name: reject-duplicate-keys
+with doubled as materialized (
+  select source, record_key from staged_record where outcome = 'run'
+  group by source, record_key having count(*) > 1
+), contradicting as materialized (
+  select source, record_key, count(*) as records,
+    array_to_string((array_agg(line order by line))[1:5], ', ') as lines
+  from doubled join staged_record s using (source, record_key)
+  where s.outcome = 'run'
+  group by source, record_key
+  having count(distinct (
+    job_id, attempt, user_name, space_name, pool_name, milli_gpus, started_at_ms, ended_at_ms,
+    reported_ended_at_ms, end_is_estimated
+  )) > 1
+)
+update staged_record s
+set outcome = 'rejected', code = 'KEY_DUPLICATE',
+  detail = format(
+    'key %s of source %s stands %s times with different content, lines %s%s',
+    c.record_key, c.source, c.records, c.lines, case when c.records > 5 then ', ...' else '' end
+  )
+from contradicting c
+where s.outcome = 'run' and s.source = c.source and s.record_key = c.record_key
+
+-- name: drop-repeated-records
+with doubled as materialized (
+  select source, record_key from staged_record where outcome = 'run'
+  group by source, record_key having count(*) > 1
+), ranked as materialized (
+  select s.ctid, row_number() over (
+    partition by source, record_key order by s.facts desc nulls last, s.line
+  ) as place
+  from doubled join staged_record s using (source, record_key)
+  where s.outcome = 'run'
+)
+update staged_record s set outcome = 'repeated'
+from ranked where s.ctid = ranked.ctid and ranked.place > 1
+
+-- name: reject-reused-keys
+update staged_record s
+set outcome = 'rejected', code = 'KEY_REUSED',
+  detail = format(
+    'key %s of source %s is known for user %s; here user is %s and start another one: another job? give --key',
+    s.record_key, s.source, u.name, s.user_name
+  )
+from source o
+join run r on r.source = o.id
+join usage_key k on k.id = r.usage_key
+join dim_user u on u.id = k.user_id
+where s.outcome = 'run' and s.source = o.name and s.record_key = r.record_key
+  and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+  and u.name <> s.user_name and r.started_at_ms <> s.started_at_ms
+
+-- name: count-outcomes
+select outcome, code, count(*) as records from staged_record group by outcome, code
+
+-- name: total-runs
+select
+  count(*) filter (where ended_at_ms is null) as running,
+  count(*) filter (where milli_gpus > 0) as with_gpus,
+  count(*) filter (where end_is_estimated) as estimated,
+  count(distinct user_name) as users,
+  count(distinct space_name) filter (where space_name <> '-') as spaces,
+  count(distinct pool_name) filter (where pool_name <> '-') as pools,
+  min(started_at_ms) as first_at_ms,
+  max(greatest(started_at_ms, ended_at_ms)) as last_at_ms,
+  coalesce(sum(ended_at_ms - started_at_ms), 0) as run_ms,
+  coalesce(sum((ended_at_ms - started_at_ms)::numeric * milli_gpus), 0) as milli_gpu_ms,
+  count(*) filter (where ended_at_ms > reported_ended_at_ms) as lengthened,
+  coalesce(sum(ended_at_ms - reported_ended_at_ms)
+    filter (where ended_at_ms > reported_ended_at_ms), 0) as lengthened_ms,
+  count(*) filter (where started_at_ms < $1) as before_origin
+from staged_record where outcome = 'run'
+
+-- name: rejects-after
+select line, code, detail, record from staged_record
+where outcome = 'rejected' and line > $1
+order by line limit $2
+
+-- name: next-batch
+select source, record_key, count(*) over () as records from (
+  select source, record_key from staged_record
+  where outcome = 'run' and (source, record_key) > ($1, $2)
+  order by source, record_key limit $3
+) batch
+order by source desc, record_key desc limit 1
+
+-- name: add-sources
+insert into source (name)
+select distinct s.source from staged_record s
+where s.outcome = 'run' and not exists (select from source known where known.name = s.source)
+order by 1
+on conflict do nothing
+
+-- name: add-users
+insert into dim_user (name)
+select distinct s.user_name from staged_record s
+where s.outcome = 'run' and not exists (select from dim_user known where known.name = s.user_name)
+order by 1
+on conflict do nothing
+
+-- name: add-spaces
+insert into dim_space (name)
+select distinct s.space_name from staged_record s
+where s.outcome = 'run' and not exists (select from dim_space known where known.name = s.space_name)
+order by 1
+on conflict do nothing
+
+-- name: add-pools
+insert into dim_pool (name)
+select distinct s.pool_name from staged_record s
+where s.outcome = 'run' and not exists (select from dim_pool known where known.name = s.pool_name)
+order by 1
+on conflict do nothing
+
+-- name: add-usage-keys
+insert into usage_key (user_id, space_id, pool_id)
+select u.id, sp.id, p.id
+from (
+  select distinct user_name, space_name, pool_name from staged_record where outcome = 'run'
+) s
+join dim_user u on u.name = s.user_name
+join dim_space sp on sp.name = s.space_name
+join dim_pool p on p.name = s.pool_name
+where not exists (
+  select from usage_key known
+  where known.user_id = u.id and known.space_id = sp.id and known.pool_id = p.id
+)
+order by 1, 2, 3
+on conflict do nothing
+
+-- name: lock-changed-runs
+select array_agg(id) as ids from (
+  select r.id
+  from staged_record s
+  join source o on o.name = s.source
+  join run r on r.source = o.id and r.record_key = s.record_key
+  join dim_user u on u.name = s.user_name
+  join dim_space sp on sp.name = s.space_name
+  join dim_pool p on p.name = s.pool_name
+  join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
+  where s.outcome = 'run'
+    and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+    and (r.job_id, r.attempt, r.usage_key, r.milli_gpus, r.started_at_ms, r.ended_at_ms,
+        r.reported_ended_at_ms, r.end_is_estimated)
+      is distinct from (s.job_id, s.attempt, k.id, s.milli_gpus, s.started_at_ms, s.ended_at_ms,
+        s.reported_ended_at_ms, s.end_is_estimated)
+    and ($5 or end_certainty(s.ended_at_ms, s.end_is_estimated)
+      >= end_certainty(r.ended_at_ms, r.end_is_estimated))
+  order by s.source, s.record_key
+  for update of r
+) locked
+
+-- name: correct-runs
+with change as materialized (
+  select r.id, to_jsonb(r) as former, k.id as new_key, s.job_id, s.attempt, s.milli_gpus,
+    s.started_at_ms, s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated,
+    r.job_id <> s.job_id or r.attempt <> s.attempt as job_changed,
+    f.user_id <> k.user_id as user_changed,
+    f.space_id <> k.space_id as space_changed,
+    f.pool_id <> k.pool_id as pool_changed,
+    r.milli_gpus <> s.milli_gpus as gpus_changed,
+    r.started_at_ms <> s.started_at_ms as start_changed,
+    (r.ended_at_ms, r.reported_ended_at_ms, r.end_is_estimated)
+      is distinct from (s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated) as end_changed,
+    r.ended_at_ms is null and s.ended_at_ms is not null and r.usage_key = k.id
+      and r.milli_gpus = s.milli_gpus and r.started_at_ms = s.started_at_ms as only_ended
+  from run r
+  join usage_key f on f.id = r.usage_key
+  join source o on o.id = r.source
+  join staged_record s on s.source = o.name and s.record_key = r.record_key
+  join dim_user u on u.name = s.user_name
+  join dim_space sp on sp.name = s.space_name
+  join dim_pool p on p.name = s.pool_name
+  join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
+  where s.outcome = 'run' and r.id = any ($1)
+), kept as (
+  insert into run_history (run, former, change, batch, actor, at_ms, reason)
+  select id, former, case when only_ended then 'ended' else 'corrected' end, $2, $3, $4, $5
+  from change
+), written as (
+  update run r
+  set job_id = c.job_id, attempt = c.attempt, usage_key = c.new_key, milli_gpus = c.milli_gpus,
+    started_at_ms = c.started_at_ms, ended_at_ms = c.ended_at_ms,
+    reported_ended_at_ms = c.reported_ended_at_ms, end_is_estimated = c.end_is_estimated,
+    seen_at_ms = $4, batch = $2
+  from change c where r.id = c.id
+)
+select
+  count(*) filter (where only_ended) as ended,
+  count(*) filter (where not only_ended) as corrected,
+  count(*) filter (where not only_ended and job_changed) as jobs_changed,
+  count(*) filter (where not only_ended and user_changed) as users_changed,
+  count(*) filter (where not only_ended and space_changed) as spaces_changed,
+  count(*) filter (where not only_ended and pool_changed) as pools_changed,
+  count(*) filter (where not only_ended and gpus_changed) as gpus_changed,
+  count(*) filter (where not only_ended and start_changed) as starts_changed,
+  count(*) filter (where not only_ended and end_changed) as ends_changed
+from change
+
+-- name: insert-runs
+with fresh as materialized (
+  select o.id as source_id, k.id as key_id, s.*
+  from staged_record s
+  join source o on o.name = s.source
+  join dim_user u on u.name = s.user_name
+  join dim_space sp on sp.name = s.space_name
+  join dim_pool p on p.name = s.pool_name
+  join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
+  where s.outcome = 'run'
+    and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+    and not exists (select from run r where r.source = o.id and r.record_key = s.record_key)
+), added as (
+  insert into run (source, record_key, job_id, attempt, usage_key, milli_gpus, started_at_ms,
+    ended_at_ms, reported_ended_at_ms, end_is_estimated, seen_at_ms, batch)
+  select source_id, record_key, job_id, attempt, key_id, milli_gpus, started_at_ms,
+    ended_at_ms, reported_ended_at_ms, end_is_estimated, $5, $6
+  from fresh order by source, record_key
+  on conflict (source, record_key) do nothing
+  returning id, source, record_key
+), detailed as (
+  insert into run_detail (run, facts)
+  select added.id, fresh.facts
+  from added
+  join fresh on fresh.source_id = added.source and fresh.record_key = added.record_key
+  where fresh.facts is not null
+)
+select (select count(*) from fresh) as missing, (select count(*) from added) as added
+
+-- name: refresh-details
+insert into run_detail (run, facts)
+select r.id, s.facts
+from staged_record s
+join source o on o.name = s.source
+join run r on r.source = o.id and r.record_key = s.record_key
+left join run_detail d on d.run = r.id
+where s.outcome = 'run'
+  and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+  and end_certainty(s.ended_at_ms, s.end_is_estimated)
+    >= end_certainty(r.ended_at_ms, r.end_is_estimated)
+  and s.facts is not null and d.facts is distinct from s.facts
+order by r.id
+on conflict (run) do update set facts = excluded.facts
+
+-- name: count-kept
+select count(*) as kept
+from staged_record s
+join source o on o.name = s.source
+join run r on r.source = o.id and r.record_key = s.record_key
+where s.outcome = 'run'
+  and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+  and end_certainty(s.ended_at_ms, s.end_is_estimated)
+    < end_certainty(r.ended_at_ms, r.end_is_estimated)
+
+-- name: insert-batch
+insert into import_batch (format, input_name, actor, started_at_ms)
+values ($1, $2, $3, $4)
+returning id
+
+-- name: insert-rejects
+insert into rejected_record (batch, line, code, detail, record, at_ms)
+select $1, line, code, detail, record, $2 from staged_record
+where outcome = 'rejected' order by line
+
+-- name: finish-batch
+update import_batch set applied_at_ms = $2, counts = $3 where id = $1

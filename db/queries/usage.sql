@@ -1,0 +1,53 @@
+-- What reports read. All in one snapshot: REPEATABLE READ, read only.
+
+-- Usage keys and their names, those of one user, space or pool when one is given.
+-- name: keys
+select k.id as usage_key, u.name as user_name, s.name as space_name, p.name as pool_name
+from usage_key k
+join dim_user u on u.id = k.user_id
+join dim_space s on s.id = k.space_id
+join dim_pool p on p.id = k.pool_id
+where ($1::text is null or u.name = $1)
+  and ($2::text is null or s.name = $2)
+  and ($3::text is null or p.name = $3)
+
+-- name: known-names
+select
+  $1::text is null or exists (select from dim_user where name = $1) as is_user_known,
+  $2::text is null or exists (select from dim_space where name = $2) as is_space_known,
+  $3::text is null or exists (select from dim_pool where name = $3) as is_pool_known
+
+-- Sums over pieces of one table of the ledger ({granularity}). A piece is a span of whole periods of one row of the
+-- report; what it carries in is what its first period carried in. The caller gathers usage keys into groups.
+-- Lateral and aggregated for each piece, so that each piece is one range of the primary key.
+-- name: ledger
+select piece.row_number, piece.start_at_ms, usage.group_number, usage.run_ms, usage.milli_gpu_ms,
+  usage.runs_started, usage.runs_ended, usage.runs_carried_in
+from unnest($1::integer[], $2::bigint[], $3::bigint[]) as piece (row_number, start_at_ms, end_at_ms)
+cross join lateral (
+  select member.group_number,
+    sum(u.run_ms) as run_ms, sum(u.milli_gpu_ms) as milli_gpu_ms,
+    sum(u.runs_started) as runs_started, sum(u.runs_ended) as runs_ended,
+    coalesce(sum(u.runs_carried_in) filter (where u.period_start_at_ms = piece.start_at_ms), 0)
+      as runs_carried_in
+  from usage_{granularity} u
+  join unnest($4::integer[], $5::integer[]) as member (usage_key, group_number)
+    on member.usage_key = u.usage_key
+  where u.period_start_at_ms >= piece.start_at_ms and u.period_start_at_ms < piece.end_at_ms
+  group by member.group_number
+) usage
+
+-- name: computed
+select usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+  runs_carried_in, milli_gpus_carried_in, runs_out, milli_gpus_out
+from usage_between($1, $2, $3, $4, $5, $6)
+
+-- Runs of a window that the minimum lengthened: such a run is no longer than the minimum, so it started at most that
+-- long before the window.
+-- name: lengthened
+select count(*) as runs,
+  coalesce(sum(ended_at_ms - reported_ended_at_ms), 0)::bigint as lengthened_ms
+from run
+where ended_at_ms > reported_ended_at_ms
+  and started_at_ms >= $1::bigint - $3::bigint and started_at_ms < $2::bigint and ended_at_ms > $1::bigint
+  and ($4::integer[] is null or usage_key = any ($4))

@@ -1,0 +1,220 @@
+/**
+ * Reads usage for reports: sums over the ledger, and stretches computed from the runs. Owns the SQL and the shape
+ * of amounts; which pieces are read, and how they add up, is client/usage-report.ts.
+ */
+import { GRANULARITIES, type Granularity, type Span } from '../domain/period.js';
+import type { Session } from './database.js';
+import { statements, type Statement, type Values } from './statement.js';
+
+const sums = {
+  run_ms: 'numeric',
+  milli_gpu_ms: 'numeric',
+  runs_started: 'numeric',
+  runs_ended: 'numeric',
+  runs_carried_in: 'numeric',
+} as const;
+const ledgerSpec = {
+  ledger: {
+    params: {
+      rowNumbers: 'int4[]',
+      starts: 'instant[]',
+      ends: 'instant[]',
+      usageKeys: 'int4[]',
+      groupNumbers: 'int4[]',
+    },
+    row: { row_number: 'int4', start_at_ms: 'instant', group_number: 'int4', ...sums },
+  },
+} as const;
+const names = { user: 'text?', space: 'text?', pool: 'text?' } as const;
+
+const sql = statements('usage', {
+  keys: {
+    params: names,
+    row: { usage_key: 'int4', user_name: 'text', space_name: 'text', pool_name: 'text' },
+  },
+  'known-names': {
+    params: names,
+    row: { is_user_known: 'bool', is_space_known: 'bool', is_pool_known: 'bool' },
+  },
+  computed: {
+    params: {
+      startAtMs: 'instant',
+      endAtMs: 'instant',
+      fromLedger: 'bool',
+      carryKeys: 'int4[]?',
+      carryRuns: 'int8[]?',
+      carryMilliGpus: 'int8[]?',
+    },
+    row: {
+      usage_key: 'int4',
+      run_ms: 'int8',
+      milli_gpu_ms: 'int8',
+      runs_started: 'int8',
+      runs_ended: 'int8',
+      runs_carried_in: 'int8',
+      milli_gpus_carried_in: 'int8',
+      runs_out: 'int8',
+      milli_gpus_out: 'int8',
+    },
+  },
+  lengthened: {
+    params: {
+      startAtMs: 'instant',
+      endAtMs: 'instant',
+      minimumRunMs: 'count',
+      usageKeys: 'int4[]?',
+    },
+    row: { runs: 'count', lengthened_ms: 'int8' },
+  },
+});
+const ledgerSql = Object.fromEntries(
+  GRANULARITIES.map((granularity) => [
+    granularity,
+    statements('usage', ledgerSpec, { granularity }).ledger,
+  ]),
+) as Record<Granularity, Statement<typeof ledgerSpec.ledger.params, typeof ledgerSpec.ledger.row>>;
+
+/** Amounts that add up over consecutive spans, except `runsCarriedIn`, which is the first span's. */
+export interface Amounts {
+  readonly runMs: bigint;
+  readonly milliGpuMs: bigint;
+  readonly runsStarted: bigint;
+  readonly runsEnded: bigint;
+  /** Runs that ran on since before the span's start. */
+  readonly runsCarriedIn: bigint;
+}
+
+function amountsOf(row: Values<Record<keyof typeof sums, 'int8'>>): Amounts {
+  return {
+    runMs: row.run_ms,
+    milliGpuMs: row.milli_gpu_ms,
+    runsStarted: row.runs_started,
+    runsEnded: row.runs_ended,
+    runsCarriedIn: row.runs_carried_in,
+  };
+}
+
+/** Exact names to which a report is narrowed; null = all. */
+export interface NameFilter {
+  readonly user: string | null;
+  readonly space: string | null;
+  readonly pool: string | null;
+}
+
+export interface NamedUsageKey {
+  readonly usageKey: number;
+  readonly user: string;
+  readonly space: string;
+  readonly pool: string;
+}
+
+/** The usage keys that the filter lets through. */
+export async function readUsageKeys(
+  session: Session,
+  filter: NameFilter,
+): Promise<NamedUsageKey[]> {
+  return (await session.rows(sql.keys, { ...filter })).map((row) => ({
+    usageKey: row.usage_key,
+    user: row.user_name,
+    space: row.space_name,
+    pool: row.pool_name,
+  }));
+}
+
+/** Which of the filter's names no record ever had. */
+export async function unknownNames(
+  session: Session,
+  filter: NameFilter,
+): Promise<(keyof NameFilter)[]> {
+  const known = await session.one(sql['known-names'], { ...filter });
+  return (['user', 'space', 'pool'] as const).filter((field) => !known[`is_${field}_known`]);
+}
+
+/** Whole periods of the ledger that belong to one row of a report. */
+export interface LedgerRange extends Span {
+  readonly rowNumber: number;
+}
+
+/** Usage keys gathered into the groups that a report prints; two arrays of one length. */
+export interface KeyGroups {
+  readonly usageKeys: readonly number[];
+  readonly groupNumbers: readonly number[];
+}
+
+/** Sums of ledger rows by range and group, in no particular order. */
+export async function sumLedger(
+  session: Session,
+  granularity: Granularity,
+  ranges: readonly LedgerRange[],
+  { usageKeys, groupNumbers }: KeyGroups,
+): Promise<{ rowNumber: number; startAtMs: number; groupNumber: number; amounts: Amounts }[]> {
+  const rows = await session.rows(ledgerSql[granularity], {
+    rowNumbers: ranges.map((range) => range.rowNumber),
+    starts: ranges.map((range) => range.startAtMs),
+    ends: ranges.map((range) => range.endAtMs),
+    usageKeys,
+    groupNumbers,
+  });
+  return rows.map((row) => ({
+    rowNumber: row.row_number,
+    startAtMs: row.start_at_ms,
+    groupNumber: row.group_number,
+    amounts: amountsOf(row),
+  }));
+}
+
+/** What runs at one instant, per usage key; three arrays of one length. */
+export interface Carry {
+  readonly keys: readonly number[];
+  readonly runs: readonly bigint[];
+  readonly milliGpus: readonly bigint[];
+}
+
+/** Usage of one key in a computed stretch, and what ran at its two ends. */
+export interface ComputedUsage extends Amounts {
+  readonly usageKey: number;
+  readonly milliGpusCarriedIn: bigint;
+  readonly runsOut: bigint;
+  readonly milliGpusOut: bigint;
+}
+
+/**
+ * Usage of `[startAtMs, endAtMs)` from the runs, per usage key. `startAtMs` is a whole minute. What ran at the start
+ * is the given carry; without one (null) that of the ledger hour that ends there when `fromLedger`, else a scan.
+ */
+export async function computeUsage(
+  session: Session,
+  span: Span,
+  fromLedger: boolean,
+  carry: Carry | null,
+): Promise<ComputedUsage[]> {
+  const rows = await session.rows(sql.computed, {
+    startAtMs: span.startAtMs,
+    endAtMs: span.endAtMs,
+    fromLedger,
+    carryKeys: carry?.keys ?? null,
+    carryRuns: carry?.runs ?? null,
+    carryMilliGpus: carry?.milliGpus ?? null,
+  });
+  return rows.map((row) => ({
+    usageKey: row.usage_key,
+    ...amountsOf(row),
+    milliGpusCarriedIn: row.milli_gpus_carried_in,
+    runsOut: row.runs_out,
+    milliGpusOut: row.milli_gpus_out,
+  }));
+}
+
+/**
+ * Runs that touch the span and that the minimum made longer than reported, and by how much altogether.
+ * `usageKeys`: only theirs; null = all.
+ */
+export async function readLengthened(
+  session: Session,
+  span: Span,
+  minimumRunMs: number,
+  usageKeys: readonly number[] | null,
+): Promise<{ runs: number; lengthenedMs: bigint }> {
+  const row = await session.one(sql.lengthened, { ...span, minimumRunMs, usageKeys });
+  return { runs: row.runs, lengthenedMs: row.lengthened_ms };
+}
