@@ -2,7 +2,7 @@
  * What the demo verifies before it calls itself ready: are the books complete, and does the previous month add
  * up. Owns the judgement; the figures come from the stores.
  */
-import { readBooks } from '../db/books-store.js';
+import { databaseNowMs, readBooks } from '../db/books-store.js';
 import { readLedgerState } from '../db/ledger-store.js';
 import { tallyMonth, type MonthTally } from '../db/tally-store.js';
 import type { Period } from '../domain/period.js';
@@ -22,9 +22,13 @@ export interface MonthCheck {
   readonly text: string;
 }
 
-/** Counts the calendar month before the one that `nowMs` lies in. */
-export async function checkPreviousMonth(open: OpenBooks, nowMs: number): Promise<MonthCheck> {
+/** Counts the calendar month before the one that `givenNowMs` lies in, the database's now unless one is given. */
+export async function checkPreviousMonth(
+  open: OpenBooks,
+  givenNowMs?: number,
+): Promise<MonthCheck> {
   const { calendar } = open;
+  const nowMs = givenNowMs ?? (await databaseNowMs(open.database));
   const month = calendar.previous(calendar.periodAt('month', nowMs));
   const tally = await tallyMonth(open.database, month);
   const sums = [tally.month, tally.days, tally.hours, tally.runs];

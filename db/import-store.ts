@@ -8,12 +8,7 @@ import type { Session, Transaction } from './database.js';
 import { copyLine, type CopyValue } from './copy-line.js';
 import { statements, type Values } from './statement.js';
 
-const range = {
-  afterSource: 'text',
-  afterKey: 'text',
-  throughSource: 'text',
-  throughKey: 'text',
-} as const;
+const range = { after: 'count', through: 'count' } as const;
 const totals = {
   running: 'count',
   with_gpus: 'count',
@@ -43,31 +38,35 @@ const corrections = {
 const nothing = { params: {}, row: {} } as const;
 
 const sql = statements('import', {
-  'create-staging': nothing,
+  'plan-afresh': nothing,
+  'create-staged-records': nothing,
+  'create-staged-runs': nothing,
   'index-staged-keys': nothing,
-  'analyze-staging': nothing,
+  'index-staged-lines': nothing,
+  'analyze-staged-records': nothing,
   'index-rejects': nothing,
   'reject-duplicate-keys': nothing,
   'drop-repeated-records': nothing,
-  'reject-reused-keys': { params: range, row: {} },
+  'reject-reused-keys': nothing,
   'count-outcomes': { params: {}, row: { outcome: 'text', code: 'text?', records: 'count' } },
   'total-runs': { params: { originAtMs: 'instant' }, row: totals },
   'rejects-after': {
     params: { afterLine: 'count', limit: 'count' },
     row: { line: 'count', code: 'text', detail: 'text', record: 'text' },
   },
-  'next-batch': {
-    params: { afterSource: 'text', afterKey: 'text', limit: 'count' },
-    row: { source: 'text', record_key: 'text', records: 'count' },
-  },
   'add-sources': nothing,
   'add-users': nothing,
   'add-spaces': nothing,
   'add-pools': nothing,
   'add-usage-keys': nothing,
+  'prefer-hash-joins': nothing,
+  'resolve-staged-runs': nothing,
+  'index-staged-runs': nothing,
+  'analyze-staged-runs': nothing,
   'lock-changed-runs': { params: { ...range, reopen: 'bool' }, row: { ids: 'int8[]?' } },
+  'withdraw-reused-keys': { params: { ids: 'int8[]' }, row: {} },
   'correct-runs': {
-    params: { ids: 'int8[]', batch: 'int8', actor: 'text', nowMs: 'instant', reason: 'text' },
+    params: { ids: 'int8[]', ...range, batch: 'int8', actor: 'text', nowMs: 'instant', reason: 'text' },
     row: corrections,
   },
   'insert-runs': {
@@ -89,9 +88,14 @@ const STAGED_COLUMNS =
   'milli_gpus, started_at_ms, ended_at_ms, reported_ended_at_ms, end_is_estimated, facts';
 const NO_RUN: readonly CopyValue[] = Array.from({ length: 13 }, () => null);
 
-/** Makes the temporary table that the other functions work on. */
+/**
+ * Makes the temporary tables that the other functions work on. Plans of this connection are made for each call:
+ * one that fits an empty table of runs would read the whole table for every batch once it has grown.
+ */
 export async function createStaging(session: Session): Promise<void> {
-  await session.execute(sql['create-staging'], {});
+  await session.execute(sql['plan-afresh'], {});
+  await session.execute(sql['create-staged-records'], {});
+  await session.execute(sql['create-staged-runs'], {});
 }
 
 function stagedLine({ line, text, outcome }: JudgedRecord): string {
@@ -129,37 +133,22 @@ export async function stageRecords(
   await transaction.copyInto(`staged_record (${STAGED_COLUMNS})`, lines());
 }
 
-/** A stretch of keys of staged runs: after the first (exclusive), through the second (inclusive). */
-export type KeyRange = Values<typeof range>;
-
 /**
  * Judges what only the whole input shows: a key with different contents is KEY_DUPLICATE on all its lines, the
  * same content again is `repeated`, another user and another start than the stored run's is KEY_REUSED.
  */
 export async function judgeKeys(session: Session): Promise<void> {
-  await session.execute(sql['index-staged-keys'], {});
-  await session.execute(sql['analyze-staging'], {});
-  await session.execute(sql['reject-duplicate-keys'], {});
-  await session.execute(sql['drop-repeated-records'], {});
-  const all = await nextBatch(session, null, Number.MAX_SAFE_INTEGER);
-  if (all !== null) await session.execute(sql['reject-reused-keys'], all.range);
-  await session.execute(sql['index-rejects'], {});
-}
-
-/** The next staged runs in the order of their keys, at most `limit`; null when none is left. */
-export async function nextBatch(
-  session: Session,
-  after: KeyRange | null,
-  limit: number,
-): Promise<{ readonly range: KeyRange; readonly records: number } | null> {
-  const { throughSource: afterSource, throughKey: afterKey } = after ?? {
-    throughSource: '',
-    throughKey: '',
-  };
-  const found = await session.maybeOne(sql['next-batch'], { afterSource, afterKey, limit });
-  if (found === null) return null;
-  const { source: throughSource, record_key: throughKey, records } = found;
-  return { range: { afterSource, afterKey, throughSource, throughKey }, records };
+  for (const step of [
+    'index-staged-keys',
+    'index-staged-lines',
+    'analyze-staged-records',
+    'reject-duplicate-keys',
+    'drop-repeated-records',
+    'reject-reused-keys',
+    'index-rejects',
+  ] as const) {
+    await session.execute(sql[step], {});
+  }
 }
 
 /** Number of staged records by outcome and by rule or code. */
@@ -199,18 +188,28 @@ export interface BatchIdentity {
   readonly actor: string;
 }
 
-/** Records the import and the names that its runs use, in sorted order so that two imports cannot deadlock. */
+/**
+ * Records the import, gives ids to the names that its runs use (in sorted order, so that two imports cannot
+ * deadlock) and puts the runs into the order of their keys.
+ */
 export async function beginBatch(
   transaction: Transaction,
   identity: BatchIdentity,
   nowMs: number,
-): Promise<bigint> {
-  const { id } = await transaction.one(sql['insert-batch'], { ...identity, nowMs });
+): Promise<{ readonly batch: bigint; readonly runs: number }> {
+  const { id: batch } = await transaction.one(sql['insert-batch'], { ...identity, nowMs });
   for (const name of ['sources', 'users', 'spaces', 'pools', 'usage-keys'] as const) {
     await transaction.execute(sql[`add-${name}`], {});
   }
-  return id;
+  await transaction.execute(sql['prefer-hash-joins'], {});
+  const runs = await transaction.execute(sql['resolve-staged-runs'], {});
+  await transaction.execute(sql['index-staged-runs'], {});
+  await transaction.execute(sql['analyze-staged-runs'], {});
+  return { batch, runs };
 }
+
+/** Places of staged runs in the order of their keys: after the first (exclusive), through the second (inclusive). */
+export type PlaceRange = Values<typeof range>;
 
 /** Records that every record was applied, with the counts, and the rejected records. */
 export async function finishBatch(
@@ -226,7 +225,7 @@ export async function finishBatch(
 /** How stored runs changed. `ended`: running ones that got their end and nothing else. */
 export type Corrections = Values<typeof corrections>;
 
-/** What applying one stretch of keys did to the books. */
+/** What applying one range of places did to the books. */
 export interface Applied {
   readonly added: number;
   /** Records without a reported end whose run has one: the stored run stays. */
@@ -246,13 +245,13 @@ export interface ApplyOptions {
 const MAX_ROUNDS = 20;
 
 /**
- * Brings the runs of a stretch to what the staged records say; those that say the same are not written.
+ * Brings the runs of a range to what the staged records say; those that say the same are not written.
  * Locks changed runs in the order of keys. Repeats until nothing differs, because another import may write the
  * same keys at the same time; REPLAN when that does not end.
  */
 export async function applyRange(
   transaction: Transaction,
-  { range: keys, records }: { readonly range: KeyRange; readonly records: number },
+  places: PlaceRange,
   options: ApplyOptions,
 ): Promise<Applied> {
   const { batch, actor, nowMs, reopen } = options;
@@ -265,20 +264,20 @@ export async function applyRange(
         `other transactions changed the same runs ${MAX_ROUNDS} times`,
       );
     }
-    const { ids } = await transaction.one(sql['lock-changed-runs'], { ...keys, reopen });
+    const { ids } = await transaction.one(sql['lock-changed-runs'], { ...places, reopen });
     if (ids !== null) {
-      await transaction.execute(sql['reject-reused-keys'], keys);
+      await transaction.execute(sql['withdraw-reused-keys'], { ids });
       const reason = `import of ${options.inputName}`;
-      const change = { ids, batch, actor, nowMs, reason };
+      const change = { ids, ...places, batch, actor, nowMs, reason };
       corrected = sumOf(corrected, await transaction.one(sql['correct-runs'], change));
     }
-    const inserted = await transaction.one(sql['insert-runs'], { ...keys, nowMs, batch });
+    const inserted = await transaction.one(sql['insert-runs'], { ...places, nowMs, batch });
     added += inserted.added;
     if (ids === null && inserted.missing === inserted.added) break;
   }
-  if (added === records) return { added, kept: 0, corrections: corrected };
-  const kept = reopen ? 0 : (await transaction.one(sql['count-kept'], keys)).kept;
-  await transaction.execute(sql['refresh-details'], keys);
+  if (added === places.through - places.after) return { added, kept: 0, corrections: corrected };
+  const kept = reopen ? 0 : (await transaction.one(sql['count-kept'], places)).kept;
+  await transaction.execute(sql['refresh-details'], places);
   return { added, kept, corrections: corrected };
 }
 

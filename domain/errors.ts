@@ -44,6 +44,7 @@ const passing = (meaning: string): CatalogueEntry => ({
 export const CATALOGUE = {
   BACKFILL_EXISTS: input('A backfill of that name exists already'),
   BOOKS_MISMATCH: input('The process is configured for other books than the database holds'),
+  CHECK_FAILED: failure('Figures that must be equal differ'),
   CLOCK_SKEW: failure('This machine and the database disagree by more than 5 minutes'),
   COMMIT_UNVERIFIED: passing('A period was committed but could not be read back'),
   CONFIG: input('A setting is unknown or has a value that is not allowed'),

@@ -85,14 +85,18 @@ function timesOf(record: FeedRecord, rules: FeedRules): Times | 'NEVER_STARTED' 
     const text = record.field(name);
     return text === '' ? null : timeOf(text, name, rules);
   };
-  const instant = (rule: string | number): number | null => (typeof rule === 'number' ? rule : null);
+  const instant = (rule: string | number): number | null =>
+    typeof rule === 'number' ? rule : null;
   const reportedEnd = isZero(record.field('end')) ? null : given('end');
   const endAtMs = reportedEnd ?? instant(rules.missingEnd);
   let startedAtMs = given('start') ?? instant(rules.missingStart);
   if (startedAtMs === null && endAtMs === null) return 'NEVER_STARTED';
   if (rules.missingStart === 'submit') startedAtMs ??= given('submit');
   if (startedAtMs === null) {
-    throw new JobhoursError('START_MISSING', 'start is empty; --missing-start says what stands for it');
+    throw new JobhoursError(
+      'START_MISSING',
+      'start is empty; --missing-start says what stands for it',
+    );
   }
   if (endAtMs === null && rules.missingEnd === 'reject') {
     throw new JobhoursError('END_MISSING', 'end is empty, and --missing-end is reject');
@@ -143,6 +147,7 @@ function attemptOf(text: string): number {
 }
 
 function required(text: string, field: string): string {
-  if (text === '') throw new JobhoursError('FIELD_MISSING', `${field} is empty; a value is required`);
+  if (text === '')
+    throw new JobhoursError('FIELD_MISSING', `${field} is empty; a value is required`);
   return text;
 }

@@ -14,7 +14,9 @@ const DECIMAL = /^(\d{1,6})(?:\.(\d{1,3}))?$/;
 export function milliGpusOf(text: string, field: string): number {
   const match = DECIMAL.exec(text);
   const milliGpus =
-    match === null ? Number.NaN : Number(match[1]) * 1_000 + Number((match[2] ?? '').padEnd(3, '0'));
+    match === null
+      ? Number.NaN
+      : Number(match[1]) * 1_000 + Number((match[2] ?? '').padEnd(3, '0'));
   if (!(milliGpus <= MAX_GPUS * 1_000)) {
     throw new JobhoursError(
       'GPUS_INVALID',

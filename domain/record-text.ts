@@ -78,7 +78,11 @@ export function joinedKey(parts: readonly string[]): string {
     .map((part) => part.replace(/[%/]/g, (separator) => (separator === '%' ? '%25' : '%2F')))
     .join('/');
   if (key.length > MAX_NAME_LENGTH / 2 && utf8Length(key) > MAX_NAME_BYTES) {
-    refuse({ field: 'record key', code: 'JOB_ID_INVALID' }, key, `longer than ${MAX_NAME_BYTES} bytes`);
+    refuse(
+      { field: 'record key', code: 'JOB_ID_INVALID' },
+      key,
+      `longer than ${MAX_NAME_BYTES} bytes`,
+    );
   }
   return key;
 }

@@ -52,8 +52,7 @@ const INDEX = Object.fromEntries(SACCT_FIELDS.map((name, index) => [name, index]
 >;
 /** Kept word for word; the others are columns of the run. */
 const FACTS = SACCT_FIELDS.filter(
-  (name) =>
-    !['jobidraw', 'cluster', 'partition', 'account', 'user', 'start', 'end'].includes(name),
+  (name) => !['jobidraw', 'cluster', 'partition', 'account', 'user', 'start', 'end'].includes(name),
 );
 const NO_TIME = new Set(['', 'Unknown', 'None']);
 const OPEN_STATES = new Set(['RUNNING', 'SUSPENDED', 'COMPLETING']);

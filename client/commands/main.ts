@@ -2,12 +2,12 @@
  * The command line's frame: which commands there are, exit status, signals, closed pipes.
  * Owns nothing of what a command does. A command's module is loaded only when it is asked for.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { JobhoursError } from '../../domain/errors.js';
 import type { CommandContext } from './context.js';
 import { ProcessContext } from './context.js';
 import { failureOf } from './failure-text.js';
+import { productVersion } from './screen.js';
 import { Stopping } from './stopping.js';
 
 type Register = (program: Command, context: ProcessContext & CommandContext) => void;
@@ -35,18 +35,11 @@ Examples:
 
 Settings are environment variables (DATABASE_URL, TEMPORAL_ADDRESS, JOBHOURS_ZONE, ...): see README.`;
 
-function version(): string {
-  const candidates = ['../../package.json', '../../../package.json'];
-  const found = candidates.map((path) => new URL(path, import.meta.url)).find(existsSync);
-  if (found === undefined) return 'unknown';
-  return (JSON.parse(readFileSync(found, 'utf8')) as { version: string }).version;
-}
-
 /** The program with the commands that these arguments can mean. */
 async function programFor(argv: readonly string[], context: ProcessContext): Promise<Command> {
   const program = new Command('jobhours')
     .description('Exact job hours and GPU-hours per user, by hour, day, week and month.')
-    .version(version())
+    .version(productVersion())
     .showSuggestionAfterError()
     .exitOverride()
     // The text of an error is printed once, with its code, by run().

@@ -74,7 +74,9 @@ export function columnsOf(header: Row, options: ColumnOptions): CsvColumns {
   const getters = gettersOf(names, options, used);
   requireFields(getters, names, options);
   const key = options.key?.map((name) => keyGetter(name, getters, names)) ?? null;
-  const kept = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
+  const kept = names
+    .map((name, index) => ({ name, index }))
+    .filter(({ index }) => !used.has(index));
   return {
     width: names.length,
     kept: kept.map(({ name }) => name),
@@ -134,7 +136,9 @@ function requireFields(
     separator === undefined
       ? `say --map ${first}=COLUMN or --set ${first}=VALUE${first === 'job_id' ? ', or give --key' : ''}${didYouMean(first, names)}`
       : `the only column is ${quotedValue(only)}: separate the columns by commas, not ${quotedValue(separator)}`;
-  throw new JobhoursError('FIELD_MISSING', `no column for ${missing.join(', ')}: ${hint}`, { missing });
+  throw new JobhoursError('FIELD_MISSING', `no column for ${missing.join(', ')}: ${hint}`, {
+    missing,
+  });
 }
 
 function keyGetter(

@@ -8,9 +8,13 @@ import { JobhoursError } from '../../domain/errors.js';
 import { feedOutcome, type FeedRules } from '../../domain/feed-record.js';
 import type { JudgedRecord, Outcome } from '../../domain/run-record.js';
 import { checkedUtf8, withoutByteOrderMark } from './byte-stream.js';
-import { checkColumnOptions, columnsOf, type ColumnOptions, type CsvColumns } from './csv-columns.js';
-import { SHOWN_RECORD_LENGTH } from './sacct.js';
-import { MAX_RECORD_BYTES } from './text-lines.js';
+import {
+  checkColumnOptions,
+  columnsOf,
+  type ColumnOptions,
+  type CsvColumns,
+} from './csv-columns.js';
+import { MAX_RECORD_BYTES, SHOWN_RECORD_LENGTH } from './text-lines.js';
 
 /** One row as csv-parse gives it with `info` and `raw`. */
 interface ParsedRow {

@@ -4,10 +4,7 @@
  */
 import type { JudgedRecord, Outcome, RecordRules } from '../../domain/run-record.js';
 import { SACCT_FIELDS, sacctOutcome } from '../../domain/sacct-record.js';
-import { textLines, type TextLine } from './text-lines.js';
-
-/** How much of a record is kept to show it, in UTF-16 units. */
-export const SHOWN_RECORD_LENGTH = 1_000;
+import { SHOWN_RECORD_LENGTH, textLines, type TextLine } from './text-lines.js';
 
 const HEADER = SACCT_FIELDS.join('|');
 const NAME_INDEX = SACCT_FIELDS.length - 1;

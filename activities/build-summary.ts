@@ -1,0 +1,74 @@
+/** What a build did, flat, in words and numbers: what workflows return and people read. */
+import type { PeriodKey } from '../domain/workflow-input.js';
+import type { AggregateSummary } from './aggregate.js';
+
+export interface BuildSummary {
+  /** In words for people. */
+  readonly outcome: string;
+  readonly hoursBuilt: number;
+  readonly daysBuilt: number;
+  readonly weeksBuilt: number;
+  readonly monthsBuilt: number;
+  readonly rowsWritten: number;
+  readonly rowsRemoved: number;
+  /** Rows without a ledger row that were removed first (S0 3.2: dirty data). */
+  readonly dirtyRowsRemoved: number;
+  /** Left alone because a part of them is missing, stale or failed. */
+  readonly blocked: number;
+  readonly failed: number;
+  /** The first failures in words; empty when none failed. */
+  readonly failures: string;
+  readonly failedPeriods: readonly PeriodKey[];
+  readonly buildMs: number;
+}
+
+/** Failures that are told by name. */
+const TOLD = 5;
+
+const counted = (count: number, noun: string): string[] =>
+  count === 0 ? [] : [`${count} ${noun}${count === 1 ? '' : 's'}`];
+
+/** The flat summary of a build that took `buildMs`. */
+export function buildSummary(summary: AggregateSummary, buildMs: number): BuildSummary {
+  const { failed, ...counts } = summary;
+  return {
+    outcome: outcomeOf(summary),
+    ...counts,
+    failed: failed.length,
+    failures: failed
+      .slice(0, TOLD)
+      .map(({ granularity, label, code, detail }) => `${granularity} ${label}: ${code} ${detail}`)
+      .join('; ')
+      .slice(0, 2_000),
+    failedPeriods: failed.map(({ granularity, startAtMs }) => ({ granularity, startAtMs })),
+    buildMs,
+  };
+}
+
+function outcomeOf(summary: AggregateSummary): string {
+  const built = [
+    ...counted(summary.hoursBuilt, 'hour'),
+    ...counted(summary.daysBuilt, 'day'),
+    ...counted(summary.weeksBuilt, 'week'),
+    ...counted(summary.monthsBuilt, 'month'),
+  ];
+  const parts = [built.length === 0 ? 'nothing was left to build' : `built ${built.join(', ')}`];
+  if (summary.failed.length > 0) parts.push(`${summary.failed.length} failed`);
+  if (summary.blocked > 0) parts.push(`${summary.blocked} blocked by a part`);
+  return parts.join('; ');
+}
+
+/** The summary to begin with. */
+export function nothingBuilt(): AggregateSummary {
+  return {
+    hoursBuilt: 0,
+    daysBuilt: 0,
+    weeksBuilt: 0,
+    monthsBuilt: 0,
+    rowsWritten: 0,
+    rowsRemoved: 0,
+    dirtyRowsRemoved: 0,
+    blocked: 0,
+    failed: [],
+  };
+}

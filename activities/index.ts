@@ -1,0 +1,97 @@
+/**
+ * The activities of the queue `usage`: every side effect of the workflows. Owns their names, that a request for other
+ * books is refused, and that errors become Temporal's failures. Each is idempotent: a repeated try looks at the
+ * database again.
+ */
+import { activityInfo, log } from '@temporalio/activity';
+import type { BackfillOutcome } from '../db/backfill-store.js';
+import { JobhoursError } from '../domain/errors.js';
+import type { Period } from '../domain/period.js';
+import type { AggregateInput, BackfillCounts, TickInput } from '../domain/workflow-input.js';
+import { aggregate } from './aggregate.js';
+import { aggregateCoarse, type CoarseRequest } from './aggregate-coarse.js';
+import type { BuildSummary } from './build-summary.js';
+import { heartbeating } from './build.js';
+import { withTemporalFailures } from './failures.js';
+import { planPass, type PlanPass, type PlanRequest } from './plan-pass.js';
+import type { UsageDoor } from './usage-door.js';
+import { wakeKeeper, type WakeOutcome } from './wake-keeper.js';
+
+export type { BuildSummary } from './build-summary.js';
+export type { PlanPass } from './plan-pass.js';
+export type { UsageDoor } from './usage-door.js';
+export type { WakeOutcome } from './wake-keeper.js';
+
+export interface FailureRequest extends Pick<Period, 'granularity' | 'startAtMs' | 'label'> {
+  readonly booksName: string;
+  /** Of the catalogue, or of Temporal (`TIMEOUT`). */
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface EndRequest {
+  readonly booksName: string;
+  readonly name: string;
+  readonly counts: BackfillCounts;
+  readonly outcome: BackfillOutcome;
+}
+
+export interface UsageActivities {
+  /** Wakes the keeper; on the first run sets the origin instead. */
+  wakeKeeper(request: TickInput): Promise<WakeOutcome>;
+  /** What to build now. */
+  planPass(request: PlanRequest): Promise<PlanPass>;
+  /** Builds a period and every missing or stale part of it; heartbeats. */
+  aggregate(request: AggregateInput): Promise<BuildSummary>;
+  /** Builds the days, weeks and months that touch a backfill's range; heartbeats. */
+  aggregateCoarse(request: CoarseRequest): Promise<BuildSummary>;
+  /** Writes to `period_failure` that a period could not be built. */
+  recordFailure(request: FailureRequest): Promise<void>;
+  /** Writes how a backfill ended. */
+  endBackfill(request: EndRequest): Promise<void>;
+}
+
+/** The activities of one worker. Each throws BOOKS_MISMATCH for a request of other books. */
+export function createActivities(door: UsageDoor): UsageActivities {
+  const own =
+    <R extends { readonly booksName: string }, T>(work: (request: R) => Promise<T>) =>
+    (request: R): Promise<T> =>
+      withTemporalFailures(() => {
+        requireOwnBooks(door, request.booksName);
+        return work(request);
+      });
+  return {
+    wakeKeeper: own((request) => wakeKeeper(door, request)),
+    planPass: own((request) => planPass(door, request)),
+    aggregate: own((request: AggregateInput) =>
+      heartbeating(door, (store, hooks) => aggregate(store, door.calendar, request, hooks)),
+    ),
+    aggregateCoarse: own((request: CoarseRequest) =>
+      heartbeating(door, (store, hooks) => aggregateCoarse(door, request, store, hooks)),
+    ),
+    recordFailure: own((request) => recordFailure(door, request)),
+    endBackfill: own(({ name, counts, outcome }: EndRequest) =>
+      door.endBackfill(name, counts, outcome),
+    ),
+  };
+}
+
+function requireOwnBooks(door: UsageDoor, booksName: string): void {
+  if (booksName === door.booksName) return;
+  throw new JobhoursError(
+    'BOOKS_MISMATCH',
+    `this worker keeps the books ${door.booksName}; the request is for ${booksName}`,
+  );
+}
+
+async function recordFailure(door: UsageDoor, request: FailureRequest): Promise<void> {
+  const { granularity, startAtMs, label, code, detail } = request;
+  const { workflowExecution } = activityInfo();
+  log.error(`${granularity} ${label} was not built: ${code} ${detail}`, { code });
+  await door.recordFailure({
+    ...{ granularity, startAtMs, label, code, detail },
+    sqlstate: null,
+    workflowId: workflowExecution?.workflowId ?? null,
+    runId: workflowExecution?.runId ?? null,
+  });
+}

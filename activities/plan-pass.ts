@@ -1,0 +1,134 @@
+/**
+ * One plan of the keeper: reads books, ledger and open backfills in one snapshot, asks the planner, cuts the answer
+ * into tasks. Owns the words in which a plan is told to people; the rules are domain/plan.ts.
+ */
+import { getClient, log } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import type { Backfill } from '../db/backfill-store.js';
+import { ids } from '../domain/ids.js';
+import type { Granularity } from '../domain/period.js';
+import { periodKey, plan, type MissingSpan, type Plan } from '../domain/plan.js';
+import { tasksOf, type Task } from '../domain/task.js';
+import { instantText } from '../domain/units.js';
+import type { PeriodKey } from '../domain/workflow-input.js';
+import type { PlanningState, UsageDoor } from './usage-door.js';
+
+/** Periods of one plan that become tasks: small enough for a payload, large enough to plan seldom. */
+const BATCH = 50;
+/** Blocked periods that are told by name. */
+const TOLD = 3;
+
+export interface PlanRequest {
+  readonly booksName: string;
+  readonly coarsest: Granularity;
+  /** Failed or made no progress: left until the next wake. */
+  readonly leftOut: readonly PeriodKey[];
+  /** The first plan after a wake: warnings are logged once. */
+  readonly isFirst: boolean;
+}
+
+export interface PlanPass {
+  /** To be built in this order. Empty: nothing is left to do now. */
+  readonly tasks: readonly Task[];
+  /** Periods to build, those beyond this batch too. */
+  readonly periods: number;
+  readonly blocked: number;
+  /** In words for people; empty when nothing is blocked. */
+  readonly blockedText: string;
+  /** What is missing for good and the command that mends it; empty when nothing is. */
+  readonly beyondReachText: string;
+}
+
+/** What to build now, at most 50 periods. Backfills whose workflow runs keep their ranges to themselves. */
+export async function planPass(door: UsageDoor, request: PlanRequest): Promise<PlanPass> {
+  const state = await door.planningState();
+  const leftOut = await runningBackfills(door.booksName, state.openBackfills);
+  const { originAtMs } = state.books;
+  const planned = plan({
+    nowMs: state.ledger.nowMs,
+    graceMs: door.graceMs,
+    catchUpMs: door.catchUpMs,
+    calendar: door.calendar,
+    originAtMs,
+    ledger: state.ledger.ranges,
+    stale: state.ledger.stale,
+    coarsest: request.coarsest,
+    leftOut,
+    failed: new Set(request.leftOut.map(periodKey)),
+  });
+  const pass = told(planned, originAtMs);
+  if (request.isFirst) warn(pass, planned, state);
+  return pass;
+}
+
+function told(planned: Plan, originAtMs: number | null): PlanPass {
+  return {
+    tasks: tasksOf(planned.build, BATCH),
+    periods: planned.build.length,
+    blocked: planned.blocked.length,
+    blockedText: planned.blocked
+      .slice(0, TOLD)
+      .map(({ period, because }) => `${period.granularity} ${period.label}: ${because}`)
+      .join('; '),
+    beyondReachText: beyondReachText(planned.beyondReach, originAtMs),
+  };
+}
+
+/** `48 hours, 2 days are missing ...: jobhours backfill create --start A --end B`, or an empty text. */
+export function beyondReachText(
+  missing: readonly MissingSpan[],
+  originAtMs: number | null,
+): string {
+  if (missing.length === 0) return '';
+  const periods = new Map<Granularity, number>();
+  for (const one of missing) {
+    periods.set(one.granularity, (periods.get(one.granularity) ?? 0) + one.periods);
+  }
+  const counts = [...periods].map(([granularity, count]) => `${count} ${granularity}s`).join(', ');
+  const startAtMs = Math.min(...missing.map(({ span }) => span.startAtMs));
+  const endAtMs = Math.max(...missing.map(({ span }) => span.endAtMs));
+  const from = instantText(Math.max(startAtMs, originAtMs ?? startAtMs));
+  return `missing and not mended by itself: ${counts}; jobhours backfill create --start ${from} --end ${instantText(endAtMs)}`;
+}
+
+function warn(pass: PlanPass, planned: Plan, { books, ledger }: PlanningState): void {
+  if (pass.beyondReachText !== '') log.warn(pass.beyondReachText, { code: 'BEYOND_REACH' });
+  const isEmpty = Object.values(ledger.ranges).every((ranges) => ranges.length === 0);
+  const hours = planned.build.filter((period) => period.granularity === 'hour').length;
+  // One hour and an empty ledger are new books; more are books that lost their ledger or had no worker.
+  if (isEmpty && books.originAtMs !== null && hours > 1) {
+    log.warn(
+      `reset: the ledger is empty, ${planned.build.length} periods since ${instantText(books.originAtMs)} are built`,
+      { code: 'RESET', periods: planned.build.length },
+    );
+  }
+}
+
+/** Those of the open backfills that Temporal runs: one whose workflow is gone must not hold its range for ever. */
+async function runningBackfills(
+  booksName: string,
+  open: readonly Backfill[],
+): Promise<readonly Backfill[]> {
+  const running: Backfill[] = [];
+  for (const backfill of open) {
+    if (await isRunning(ids(booksName).backfill(backfill.name))) {
+      running.push(backfill);
+    } else {
+      log.warn(
+        `backfill ${backfill.name} is open but does not run; go on with it: jobhours backfill create --name ${backfill.name}`,
+        { code: 'BACKFILL_INTERRUPTED', name: backfill.name },
+      );
+    }
+  }
+  return running;
+}
+
+async function isRunning(workflowId: string): Promise<boolean> {
+  try {
+    const { status } = await getClient().workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}

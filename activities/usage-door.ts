@@ -1,0 +1,44 @@
+/**
+ * What the activities of the queue `usage` know and may do: the books, the calendar, the settings and the doors to
+ * PostgreSQL, handed in by the worker (workers/usage-door.ts).
+ */
+import type { Backfill, BackfillOutcome } from '../db/backfill-store.js';
+import type { Books } from '../db/books-store.js';
+import type { NewFailure } from '../db/ledger-store.js';
+import type { Calendar } from '../domain/calendar.js';
+import type { LedgerState } from '../domain/ledger.js';
+import type { BackfillCounts } from '../domain/workflow-input.js';
+import type { AggregateStore, FailedPeriod } from './aggregate.js';
+
+/** Books, ledger and open backfills of one snapshot. */
+export interface PlanningState {
+  readonly books: Books;
+  readonly ledger: LedgerState;
+  readonly openBackfills: readonly Backfill[];
+}
+
+export interface AggregateStoreRequest {
+  readonly workflowId: string | null;
+  readonly runId: string | null;
+  /** Receives each failure with the error, for the log. */
+  readonly onFailure: (failure: FailedPeriod, error: unknown) => void;
+}
+
+export interface UsageDoor {
+  readonly booksName: string;
+  readonly calendar: Calendar;
+  /** A period is due this long after its end. */
+  readonly graceMs: number;
+  /** How far back missing periods are mended by themselves. */
+  readonly catchUpMs: number;
+  readBooks(): Promise<Books>;
+  /** Database clock. */
+  nowMs(): Promise<number>;
+  /** Sets the origin when there is none; returns the origin in force. */
+  beginBooks(originAtMs: number): Promise<number>;
+  countRunsStartedBefore(atMs: number): Promise<number>;
+  planningState(): Promise<PlanningState>;
+  aggregateStore(request: AggregateStoreRequest): AggregateStore;
+  recordFailure(failure: NewFailure): Promise<void>;
+  endBackfill(name: string, counts: BackfillCounts, outcome: BackfillOutcome): Promise<void>;
+}

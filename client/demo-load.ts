@@ -1,0 +1,65 @@
+/**
+ * Loads the demo's invented records through the import that everybody uses. Owns the options of that import;
+ * the records are domain/demo-records.ts.
+ */
+import { databaseNowMs } from '../db/books-store.js';
+import { demoCsv, demoRecords } from '../domain/demo-records.js';
+import { JobhoursError } from '../domain/errors.js';
+import { importRuns } from './import-runs.js';
+import type { ImportSummary } from './import-summary.js';
+import type { OpenBooks } from './open-books.js';
+
+const SOURCE = 'demo';
+
+/**
+ * Imports what the demo's site logged up to now; what is in the books already is not written again. Returns
+ * the import's summary. RECORDS_REJECTED when the generator made a record that the import refuses.
+ */
+export async function loadDemoRecords(open: OpenBooks): Promise<ImportSummary> {
+  const { database, books, calendar, settings } = open;
+  const nowMs = await databaseNowMs(database);
+  const records = demoRecords({ calendar, openedAtMs: books.openedAtMs, nowMs });
+  const { summary, rejects } = await importRuns(
+    database,
+    // Demo books refuse everybody's records but these.
+    { ...books, isDemo: false },
+    { name: SOURCE, stream: bytesOf(demoCsv(records)), totalBytes: null },
+    {
+      format: {
+        format: 'csv',
+        columns: { map: new Map(), set: new Map(), key: null },
+        source: SOURCE,
+        zone: null,
+        timeUnit: 'iso',
+        timeOriginAtMs: 0,
+        missingStart: 'reject',
+        missingEnd: 'open',
+      },
+      partial: false,
+      reopen: false,
+      batchSize: settings.importBatch,
+      actor: 'jobhours demo',
+    },
+  );
+  if (summary.batch === null) {
+    throw new JobhoursError(
+      'RECORDS_REJECTED',
+      `the demo's own records were refused: ${rejects.map(({ code, detail }) => `${code} ${detail}`).join('; ')}`,
+    );
+  }
+  return summary;
+}
+
+const CHUNK_CHARACTERS = 65_536;
+
+async function* bytesOf(lines: Iterable<string>): AsyncGenerator<Uint8Array> {
+  let text = '';
+  for (const line of lines) {
+    text += line;
+    if (text.length >= CHUNK_CHARACTERS) {
+      yield Buffer.from(text);
+      text = '';
+    }
+  }
+  yield Buffer.from(text);
+}

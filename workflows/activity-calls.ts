@@ -1,0 +1,26 @@
+/** How workflows call activities: time-outs and retries (DESIGN section 8). Owns nothing of what they do. */
+import { proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
+import type { UsageActivities } from '../activities/index.js';
+import type { WorkflowTimeouts } from '../domain/workflow-input.js';
+
+/** Short ones, tried until they succeed: without its database a keeper can only wait. */
+export function shortActivities(timeouts: WorkflowTimeouts): ActivityInterfaceFor<UsageActivities> {
+  return proxyActivities<UsageActivities>({
+    startToCloseTimeout: timeouts.planMs,
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },
+  });
+}
+
+/** Builds, which heartbeat and resume by looking at the ledger again. */
+export function buildActivities(timeouts: WorkflowTimeouts): ActivityInterfaceFor<UsageActivities> {
+  return proxyActivities<UsageActivities>({
+    startToCloseTimeout: timeouts.buildMs,
+    heartbeatTimeout: timeouts.heartbeatMs,
+    retry: {
+      initialInterval: '1s',
+      backoffCoefficient: 2,
+      maximumInterval: '60s',
+      maximumAttempts: 10,
+    },
+  });
+}
