@@ -7,15 +7,18 @@ import { databaseNowMs, readBooks, type Books } from '../db/books-store.js';
 import type { Connection, Database, Session } from '../db/database.js';
 import {
   applyRange,
-  beginBatch,
-  createStaging,
-  finishBatch,
-  judgeKeys,
-  rejectsAfter,
-  stageRecords,
+  resolveStagedRuns,
   sumOf,
   type ApplyOptions,
   type Corrections,
+} from '../db/import-apply.js';
+import {
+  createStaging,
+  finishBatch,
+  insertBatch,
+  judgeKeys,
+  rejectsAfter,
+  stageRecords,
   type Reject,
 } from '../db/import-store.js';
 import { isJobhoursError, JobhoursError } from '../domain/errors.js';
@@ -179,9 +182,8 @@ class Import {
     const { connection, options, nowMs, input } = this;
     const { actor, reopen } = options;
     const identity = { format: options.format.format, inputName: input.name, actor };
-    const { batch, runs } = await connection.transaction({}, (transaction) =>
-      beginBatch(transaction, identity, nowMs),
-    );
+    const batch = await insertBatch(connection, identity, nowMs);
+    const runs = await connection.transaction({}, resolveStagedRuns);
     const changes = await this.applyBatches(runs, {
       batch,
       actor,

@@ -3,13 +3,8 @@
  * is put together; words for people are the command's.
  */
 import type { Session } from '../db/database.js';
-import {
-  countOutcomes,
-  rejectsAfter,
-  totalRuns,
-  type Corrections,
-  type Reject,
-} from '../db/import-store.js';
+import type { Corrections } from '../db/import-apply.js';
+import { countOutcomes, rejectsAfter, totalRuns, type Reject } from '../db/import-store.js';
 
 export interface ImportSummary {
   readonly input: string;

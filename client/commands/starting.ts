@@ -102,7 +102,16 @@ export async function startKeeping(
   ]);
   const temporal = await connectTemporal(target);
   context.stopping.closing(() => temporal.close());
-  const worker = await startWorker({ ...open, target });
+  const { settings, books, databaseUrl } = open;
+  const worker = await startWorker({
+    databaseUrl,
+    temporal: target,
+    graceMs: settings.graceMs,
+    catchUpMs: settings.catchUpMs,
+    // A person reads this screen: the worker's ordinary lines stay out of it.
+    logLevel: settings.logLevel === 'info' ? 'warn' : settings.logLevel,
+    booksName: books.name,
+  });
   context.stopping.closing(() => worker.shutdown());
   return { temporal, ended: worker.run };
 }

@@ -30,10 +30,17 @@ const DAYS = 9;
 type Random = (limit: number) => number;
 
 function randomRun(random: Random, key: string, nowMs: number): NewRun {
-  const lengths = [0, 1, 40_000, MS_PER_MINUTE, 50 * MS_PER_MINUTE, 7 * MS_PER_HOUR, 60 * MS_PER_HOUR];
+  const lengths = [
+    0,
+    1,
+    40_000,
+    MS_PER_MINUTE,
+    50 * MS_PER_MINUTE,
+    7 * MS_PER_HOUR,
+    60 * MS_PER_HOUR,
+  ];
   const anywhere = nowMs - random(DAYS * 24 * 60) * MS_PER_MINUTE - random(60_000);
-  const startedAtMs =
-    random(4) === 0 ? Math.floor(anywhere / MS_PER_HOUR) * MS_PER_HOUR : anywhere;
+  const startedAtMs = random(4) === 0 ? Math.floor(anywhere / MS_PER_HOUR) * MS_PER_HOUR : anywhere;
   const length = lengths[random(lengths.length)] ?? 0;
   const end = startedAtMs + length + (random(2) === 0 ? random(1_000) : 0);
   const isRunning = end >= nowMs || random(25) === 0;
@@ -188,7 +195,12 @@ describe.each(['UTC', 'Asia/Shanghai', 'America/New_York', 'Australia/Lord_Howe'
       const window = { startAtMs: nowMs - 8 * MS_PER_DAY + 123, endAtMs: nowMs - 12_345 };
       const totals = [];
       for (const step of STEPS) {
-        const { rows } = await read(test, calendar, { window, step, by: ['user'], filter: NO_FILTER });
+        const { rows } = await read(test, calendar, {
+          window,
+          step,
+          by: ['user'],
+          filter: NO_FILTER,
+        });
         const byUser = new Map<string | null, [bigint, bigint, bigint, bigint]>();
         for (const row of rows) {
           const [a, b, c, d] = byUser.get(row.user) ?? [0n, 0n, 0n, 0n];

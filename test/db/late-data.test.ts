@@ -194,7 +194,7 @@ describe('kill -9 in the middle of a build (G9)', () => {
     'after %s: readers see the hour before or after, and the next build mends it',
     async (step) => {
       const utc = Calendar.of('UTC');
-      const target = utc.periodAt('hour', at(13));
+      const target = utc.periodAt('hour', at(3));
       const hours = { ...target, startAtMs: at(0), granularity: 'hour' as const };
       for (const hour of utc.periodsWithin('hour', hours)) {
         await aggregateNow(test, utc, { ...hour, reprocess: 'stale' });

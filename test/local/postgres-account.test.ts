@@ -125,4 +125,3 @@ describe('PostgreSQL under the accounts of this machine', () => {
     },
   );
 });
-

@@ -110,4 +110,3 @@ describe('the embedded PostgreSQL', () => {
     expect([await readdir(foreign), await readdir(old)]).toEqual([['thesis.txt'], ['PG_VERSION']]);
   });
 });
-

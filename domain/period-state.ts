@@ -1,0 +1,189 @@
+/**
+ * The state of a period as people see it: good, missing, stale, ... and why, and what mends it. Pure. Staleness
+ * and what readers may take come from domain/ledger.ts, what mends itself from domain/plan.ts.
+ */
+import type { Calendar } from './calendar.js';
+import { goodForReaders, subtract, type LedgerState } from './ledger.js';
+import {
+  contains,
+  GRANULARITIES,
+  intersection,
+  PART_OF,
+  type Granularity,
+  type Period,
+  type Span,
+} from './period.js';
+import { periodKey, plan, type Plan, type PlannedPeriod } from './plan.js';
+
+/** Our states, and those of the source document (S0 4.1) that they stand for. */
+export const SOURCE_STATE = {
+  good: 'jobCompleted',
+  missing: 'jobNotExecute',
+  stale: 'jobNotExecute',
+  provisional: 'jobNotExecute',
+  failed: 'jobFailed',
+  building: 'jobProcessing',
+} as const;
+export type PeriodState = keyof typeof SOURCE_STATE;
+export const PERIOD_STATES = Object.keys(SOURCE_STATE) as PeriodState[];
+
+export interface JudgedPeriod extends Period {
+  readonly state: PeriodState;
+  /** In words for people; empty when it is good. */
+  readonly because: string;
+  /** Empty: nothing is to be mended. */
+  readonly mend: '' | 'by itself' | 'backfill';
+  /** True when the period is over and due, and its rows are not to be relied on. */
+  readonly isFinding: boolean;
+}
+
+export interface JudgeInput {
+  readonly state: LedgerState;
+  readonly calendar: Calendar;
+  /** Null: the books have not begun, nothing is expected. */
+  readonly originAtMs: number | null;
+  readonly graceMs: number;
+  readonly catchUpMs: number;
+  /** Ranges of open backfills. */
+  readonly leftOut: readonly Span[];
+  /** Failures that are newer than the ledger, in words, by `periodKey`. */
+  readonly failures: ReadonlyMap<string, string>;
+  /** Periods being built just now, by `periodKey`. */
+  readonly locked: ReadonlySet<string>;
+}
+
+/** Judges periods of one ledger at one instant. */
+export class PeriodJudge {
+  readonly #input: JudgeInput;
+  readonly #good: Readonly<Record<Granularity, readonly Span[]>>;
+  readonly #plan: Plan;
+  readonly #planned: ReadonlyMap<string, PlannedPeriod>;
+  readonly #blocked: ReadonlyMap<string, string>;
+
+  constructor(input: JudgeInput) {
+    this.#input = input;
+    this.#good = goodForReaders(withPast(input), input.calendar);
+    this.#plan = plan({
+      ...input,
+      nowMs: input.state.nowMs,
+      ledger: input.state.ranges,
+      stale: input.state.stale,
+      coarsest: 'month',
+      failed: new Set(),
+    });
+    this.#planned = new Map(this.#plan.build.map((period) => [periodKey(period), period]));
+    this.#blocked = new Map(
+      this.#plan.blocked.map(({ period, because }) => [periodKey(period), because]),
+    );
+  }
+
+  /** What the expected periods and those in the ledger cover, in time order; the present period too. */
+  known(granularity: Granularity): Span[] {
+    const { originAtMs, calendar, state } = this.#input;
+    const inLedger = state.ranges[granularity];
+    if (originAtMs === null) return [...inLedger];
+    const expected = {
+      startAtMs: calendar.startOf(granularity, originAtMs),
+      endAtMs: calendar.periodAt(granularity, state.nowMs).endAtMs,
+    };
+    if (expected.startAtMs >= expected.endAtMs) return [...inLedger];
+    return [...subtract(inLedger, [expected]), expected].sort((a, b) => a.startAtMs - b.startAtMs);
+  }
+
+  judge(period: Period): JudgedPeriod {
+    const { state: ledger, graceMs, calendar, failures, locked } = this.#input;
+    const key = periodKey(period);
+    const isGood = covers(this.#good[period.granularity], period);
+    const isInLedger = covers(ledger.ranges[period.granularity], period);
+    const failure = failures.get(key);
+    const dueAtMs = period.endAtMs + graceMs;
+    const judged = (state: PeriodState, because: string): JudgedPeriod => {
+      const isFinding = !isGood && state !== 'provisional';
+      const mend = isFinding && state !== 'building' ? this.#mend(period) : '';
+      return { ...period, state, because, mend, isFinding };
+    };
+    if (locked.has(key)) return judged('building', 'it is being built just now');
+    if (failure !== undefined) return judged('failed', failure);
+    if (isInLedger && isGood) return judged('good', '');
+    if (isInLedger) return judged('stale', this.#staleBecause(period));
+    if (period.endAtMs > ledger.nowMs) return judged('provisional', 'it is not over yet');
+    if (dueAtMs > ledger.nowMs) {
+      return judged('provisional', `it is over, and due at ${calendar.localText(dueAtMs)}`);
+    }
+    return judged('missing', this.#blocked.get(key) ?? 'it is not in the ledger');
+  }
+
+  #mend(period: Period): JudgedPeriod['mend'] {
+    const key = periodKey(period);
+    const { leftOut, state, originAtMs } = this.#input;
+    if (this.#planned.has(key)) return 'by itself';
+    if (leftOut.some((span) => intersection(span, period) !== null)) return 'by itself';
+    const isStale = covers(state.ranges[period.granularity], period);
+    return isStale && originAtMs !== null && !this.#blocked.has(key) ? 'by itself' : 'backfill';
+  }
+
+  #staleBecause(period: Period): string {
+    const own =
+      this.#planned.get(periodKey(period))?.because ?? this.#blocked.get(periodKey(period));
+    if (own !== undefined) return own;
+    const { state, calendar } = this.#input;
+    const part = PART_OF[period.granularity];
+    if (part === null) {
+      const chain = state.ranges.hour.find((range) => contains(range, period));
+      const first = state.stale.find(
+        (one) => one.granularity === 'hour' && chain !== undefined && contains(chain, one),
+      );
+      return `hour ${first?.label ?? '?'} before it is stale, and what it carries on may change`;
+    }
+    const [bad] = subtract([period], this.#good[part]);
+    if (bad === undefined) return 'its parts changed since it was aggregated';
+    return `${part} ${calendar.periodAt(part, bad.startAtMs).label} in it is not good`;
+  }
+}
+
+/**
+ * The ledger as if all that lies before the origin were in it, as far back as the week and the month of the origin
+ * begin: a period that contains the origin is made of what lies after it, and is good when that is.
+ */
+function withPast({ state, calendar, originAtMs }: JudgeInput): LedgerState {
+  if (originAtMs === null) return state;
+  const pastStartMs = Math.min(
+    calendar.startOf('week', originAtMs),
+    calendar.startOf('month', originAtMs),
+  );
+  const ranges = Object.fromEntries(
+    GRANULARITIES.map((granularity) => {
+      const past = { startAtMs: pastStartMs, endAtMs: calendar.startOf(granularity, originAtMs) };
+      const isPart = granularity === 'hour' || granularity === 'day';
+      const own = state.ranges[granularity];
+      return [granularity, isPart && past.startAtMs < past.endAtMs ? merged([...own, past]) : own];
+    }),
+  ) as Record<Granularity, readonly Span[]>;
+  return { ...state, ranges };
+}
+
+/** Spans in time order, those that touch or overlap as one. */
+function merged(spans: readonly Span[]): Span[] {
+  const result: Span[] = [];
+  for (const span of [...spans].sort((a, b) => a.startAtMs - b.startAtMs)) {
+    const last = result.at(-1);
+    if (last === undefined || span.startAtMs > last.endAtMs) result.push(span);
+    else {
+      const endAtMs = Math.max(last.endAtMs, span.endAtMs);
+      result[result.length - 1] = { startAtMs: last.startAtMs, endAtMs };
+    }
+  }
+  return result;
+}
+
+/** True when one of the spans (in time order, without overlaps) holds the whole of `inner`. */
+function covers(spans: readonly Span[], inner: Span): boolean {
+  let [low, high] = [0, spans.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((spans[middle]?.endAtMs ?? 0) <= inner.startAtMs) low = middle + 1;
+    else high = middle;
+  }
+  const found = spans[low];
+  return found !== undefined && contains(found, inner);
+}

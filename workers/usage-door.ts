@@ -1,0 +1,56 @@
+/** Joins the activities of the queue `usage` to PostgreSQL. Owns nothing but the wiring. */
+import type { UsageDoor } from '../activities/index.js';
+import { endBackfill, openBackfills } from '../db/backfill-store.js';
+import {
+  countRunsStartedBefore,
+  databaseNowMs,
+  moveOrigin,
+  readBooks,
+  type Books,
+} from '../db/books-store.js';
+import type { Database, Session } from '../db/database.js';
+import { readLedgerState, recordFailure } from '../db/ledger-store.js';
+import { Calendar } from '../domain/calendar.js';
+import { JobhoursError } from '../domain/errors.js';
+import { aggregateStore } from './aggregate-store.js';
+
+export interface UsageDoorOptions {
+  readonly database: Database;
+  readonly books: Books;
+  readonly graceMs: number;
+  readonly catchUpMs: number;
+}
+
+async function openedBooks(session: Session): Promise<Books> {
+  const books = await readBooks(session);
+  if (books !== null) return books;
+  throw new JobhoursError('BOOKS_MISMATCH', 'the books of this database are gone');
+}
+
+/** The doors to PostgreSQL for the activities of one worker. */
+export function usageDoor({ database, books, graceMs, catchUpMs }: UsageDoorOptions): UsageDoor {
+  return {
+    booksName: books.name,
+    calendar: Calendar.of(books.zone),
+    graceMs,
+    catchUpMs,
+    readBooks: () => openedBooks(database),
+    nowMs: () => databaseNowMs(database),
+    beginBooks: (originAtMs) =>
+      database.transaction({}, (transaction) => moveOrigin(transaction, originAtMs)),
+    countRunsStartedBefore: (atMs) => countRunsStartedBefore(database, atMs),
+    planningState: () =>
+      database.transaction(
+        { isolation: 'repeatable read', readOnly: true },
+        async (transaction) => ({
+          books: await openedBooks(transaction),
+          openBackfills: await openBackfills(transaction),
+          ledger: await readLedgerState(transaction),
+        }),
+      ),
+    aggregateStore: (request) =>
+      aggregateStore({ database, isDemo: books.isDemo, ...request }),
+    recordFailure: (failure) => recordFailure(database, failure),
+    endBackfill: (name, counts, outcome) => endBackfill(database, name, counts, outcome),
+  };
+}
