@@ -76,13 +76,116 @@ describe('building one hour', () => {
     ]);
   });
 
+  it.each([
+    // start, end in minutes from the hour's start; what the hour holds, and what is carried into it and out of it
+    ['ends exactly at the start', -10, 0, { run_ms: 0, carried: 1, started: 0, ended: 1, out: 0 }],
+    ['is empty, at the start', 0, 0, { run_ms: 0, carried: 0, started: 1, ended: 1, out: 0 }],
+    [
+      'starts exactly at the start',
+      0,
+      10,
+      { run_ms: 600_000, carried: 0, started: 1, ended: 1, out: 0 },
+    ],
+    ['is the hour', 0, 60, { run_ms: 3_600_000, carried: 0, started: 1, ended: 0, out: 1 }],
+    [
+      'ends exactly at the end',
+      50,
+      60,
+      { run_ms: 600_000, carried: 0, started: 1, ended: 0, out: 1 },
+    ],
+    ['starts exactly at the end', 60, 70, null],
+    ['is empty, at the end', 60, 60, null],
+    ['is empty, inside', 30, 30, { run_ms: 0, carried: 0, started: 1, ended: 1, out: 0 }],
+    [
+      'begins before and ends exactly at the end',
+      -10,
+      60,
+      { run_ms: 3_600_000, carried: 1, started: 0, ended: 0, out: 1 },
+    ],
+    [
+      'begins at the start and goes on',
+      0,
+      61,
+      { run_ms: 3_600_000, carried: 0, started: 1, ended: 0, out: 1 },
+    ],
+    ['ended before the start', -20, -10, null],
+  ])('half-open edges: a run that %s', async (name, from, to, expected) => {
+    const target = hour(300);
+    const at = (minutes: number): number => target.startAtMs + minutes * MS_PER_MINUTE;
+    await test.query(`delete from run where job_id = 'edge'`);
+    await insertRuns(test, [
+      {
+        key: 'edge',
+        user: `edge: ${name}`,
+        milliGpus: 1000,
+        startedAtMs: at(from),
+        endedAtMs: at(to),
+      },
+    ]);
+    await buildPeriod(test.database, target);
+    const rows = await test.query(
+      `select run_ms::int, runs_carried_in::int as carried, runs_started::int as started, runs_ended::int as ended, runs_out::int as out
+       from usage_hour u join usage_key k on k.id = u.usage_key join dim_user d on d.id = k.user_id
+       where period_start_at_ms = $1 and name = $2`,
+      [target.startAtMs, `edge: ${name}`],
+    );
+    expect(rows).toEqual(expected === null ? [] : [expected]);
+  });
+
   it('writes no usage row when nothing changed (G5)', async () => {
     const result = await buildPeriod(test.database, hour(2));
     expect(result).toMatchObject({ rowCount: 4, rowsWritten: 0, rowsRemoved: 0 });
   });
 
+  it('refuses an hour that is not over by the database clock', async () => {
+    const current = calendar.periodAt('hour', Date.now() + 1_000);
+    await expect(buildPeriod(test.database, current)).rejects.toMatchObject({
+      code: 'PERIOD_OPEN',
+    });
+  });
+
+  it('refuses a day whose hours are not all in the ledger, and leaves nothing behind (A5)', async () => {
+    const day = calendar.periodAt('day', T + 500 * MS_PER_HOUR);
+    const expectedPartStarts = [...calendar.periodsWithin('hour', day)].map(
+      (part) => part.startAtMs,
+    );
+    await expect(buildPeriod(test.database, day, { expectedPartStarts })).rejects.toMatchObject({
+      code: 'REPLAN',
+    });
+    expect(await test.query(`select 1 from period where granularity = 'day'`)).toEqual([]);
+  });
+
+  it('an overflowing sum fails loudly and leaves nothing behind', async () => {
+    const target = hour(400);
+    const runs = Array.from({ length: 30_000 }, (_, n) => ({
+      key: `huge-${n}`,
+      user: 'huge',
+      milliGpus: 100_000_000,
+      startedAtMs: target.startAtMs,
+      endedAtMs: target.endAtMs,
+    }));
+    await insertRuns(test, runs);
+    await expect(buildPeriod(test.database, target)).rejects.toMatchObject({
+      code: 'DATABASE_FAILURE',
+      details: { sqlstate: '22003' },
+    });
+    expect(
+      await test.query('select 1 from period where start_at_ms = $1', [target.startAtMs]),
+    ).toEqual([]);
+    await test.query(`delete from run where job_id like 'huge-%'`);
+  });
+
+  it('the formula is inlined into the statement that builds an hour', async () => {
+    const plan = await test.query<Record<string, string>>(
+      'explain select * from usage_between(1769846400000, 1769850000000, true, null, null, null)',
+    );
+    const text = plan.map((line) => line['QUERY PLAN']).join('\n');
+    expect(text).toContain('run_started');
+    expect(text).not.toContain('Function Scan on usage_between');
+  });
+
   it('makes every level equal to the overlap formula (G1, G2, G3)', async () => {
-    await aggregateAll(test, calendar, { startAtMs: T, endAtMs: T + 40 * 24 * MS_PER_HOUR });
+    await aggregateAll(test, calendar, { startAtMs: T, endAtMs: T + 10 * 24 * MS_PER_HOUR });
     expect(await differences(test)).toEqual([]);
     const state = await readLedgerState(test.database);
     expect(state.stale).toEqual([]);
