@@ -195,10 +195,13 @@ function listed(
 ): ListedPeriod {
   const { granularity, startAtMs, label, state, because } = first;
   const [start, end] = [startAtMs, last.endAtMs].map((atMs) => calendar.localText(atMs));
-  const mend =
-    first.mend === 'backfill'
-      ? `jobhours backfill create --start ${start} --end ${end} --wait`
-      : first.mend;
+  const command = `jobhours backfill create --start ${start} --end ${end}`;
+  const mend = {
+    '': '',
+    'by itself': 'by itself',
+    backfill: `${command} --wait`,
+    'backfill all': `${command} --reprocess all --wait`,
+  }[first.mend];
   const sourceState = SOURCE_STATE[state];
   const span = { startAtMs, endAtMs: last.endAtMs };
   return {

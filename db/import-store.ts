@@ -27,7 +27,10 @@ const totals = {
 const nothing = { params: {}, row: {} } as const;
 
 const sql = statements('import', {
-  'plan-afresh': nothing,
+  'configure-session': {
+    params: {},
+    row: { plans: 'text', buffers: 'text', sorts: 'text' },
+  },
   'create-staged-records': nothing,
   'create-staged-runs': nothing,
   'index-staged-keys': nothing,
@@ -61,7 +64,7 @@ const NO_RUN: readonly CopyValue[] = Array.from({ length: 13 }, () => null);
  * one that fits an empty table of runs would read the whole table for every batch once it has grown.
  */
 export async function createStaging(session: Session): Promise<void> {
-  await session.execute(sql['plan-afresh'], {});
+  await session.one(sql['configure-session'], {});
   await session.execute(sql['create-staged-records'], {});
   await session.execute(sql['create-staged-runs'], {});
 }

@@ -32,8 +32,8 @@ export interface JudgedPeriod extends Period {
   /** In words for people; empty when it is good. */
   readonly because: string;
   /** Empty: nothing is to be mended. */
-  readonly mend: '' | 'by itself' | 'backfill';
-  /** True when the period is over and due, and its rows are not to be relied on. */
+  readonly mend: '' | 'by itself' | 'backfill' | 'backfill all';
+  /** True when the period is due and its rows are not to be relied on, or building it failed. */
   readonly isFinding: boolean;
 }
 
@@ -98,8 +98,8 @@ export class PeriodJudge {
     const failure = failures.get(key);
     const dueAtMs = period.endAtMs + graceMs;
     const judged = (state: PeriodState, because: string): JudgedPeriod => {
-      const isFinding = !isGood && state !== 'provisional';
-      const mend = isFinding && state !== 'building' ? this.#mend(period) : '';
+      const isFinding = state === 'failed' || (!isGood && state !== 'provisional');
+      const mend = isFinding && state !== 'building' ? this.#mend(period, isGood) : '';
       return { ...period, state, because, mend, isFinding };
     };
     if (locked.has(key)) return judged('building', 'it is being built just now');
@@ -113,7 +113,8 @@ export class PeriodJudge {
     return judged('missing', this.#blocked.get(key) ?? 'it is not in the ledger');
   }
 
-  #mend(period: Period): JudgedPeriod['mend'] {
+  #mend(period: Period, isGood: boolean): JudgedPeriod['mend'] {
+    if (isGood) return 'backfill all';
     const key = periodKey(period);
     const { leftOut, state, originAtMs } = this.#input;
     if (this.#planned.has(key)) return 'by itself';

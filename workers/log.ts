@@ -32,7 +32,7 @@ export function installLog(level: LogLevel): void {
   if (isInstalled) return;
   isInstalled = true;
   const log = pino(
-    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   );
   const write = ({ level: entryLevel, message, meta }: LogEntry): void => {

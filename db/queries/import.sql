@@ -1,5 +1,8 @@
--- name: plan-afresh
-set plan_cache_mode = force_custom_plan
+-- name: configure-session
+select
+  set_config('plan_cache_mode', 'force_custom_plan', false) as plans,
+  set_config('temp_buffers', '64MB', false) as buffers,
+  set_config('work_mem', '64MB', false) as sorts
 
 -- name: create-staged-records
 create temporary table staged_record (like public.staged_record)

@@ -1,0 +1,15 @@
+/** Waking the keeper: what an import or a correction does once, after its last commit. */
+import type { Granularity } from '../domain/period.js';
+import { keeperWake, USUAL_TIMEOUTS, type WorkflowTimeouts } from '../domain/workflow-input.js';
+import type { TemporalClient } from './temporal.js';
+
+/** Tells the keeper of some books that periods up to `coarsest` may be missing or stale; starts it if need be. */
+export async function wakeKeeper(
+  { client }: TemporalClient,
+  booksName: string,
+  coarsest: Granularity,
+  timeouts: WorkflowTimeouts = USUAL_TIMEOUTS,
+): Promise<void> {
+  const wake = keeperWake({ booksName, coarsest, timeouts });
+  await client.workflow.signalWithStart(wake.workflowType, wake.options);
+}
