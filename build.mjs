@@ -1,7 +1,16 @@
 // Builds dist/: TypeScript, the SQL files beside it, and the workflow bundle that workers load.
 // `node build.mjs --if-changed` does nothing when no source is newer than the last build.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +32,8 @@ function newestMs(path) {
 export function isBuilt() {
   if (!existsSync(stamp)) return false;
   const inputs = [...sourceFolders, 'tsconfig.json', 'package-lock.json', 'build.mjs'];
-  return inputs.every((name) => newestMs(join(root, name)) <= statSync(stamp).mtimeMs);
+  const builtFromMs = Number(readFileSync(stamp, 'utf8'));
+  return inputs.every((name) => newestMs(join(root, name)) < builtFromMs);
 }
 
 /** Builds everything; throws when TypeScript finds an error. */
@@ -41,7 +51,14 @@ export async function build() {
   const { bundleWorkflowCode } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(dist, 'workflows/index.js'),
-    logger: { trace() {}, debug() {}, info() {}, warn: console.error, error: console.error, log() {} },
+    logger: {
+      trace() {},
+      debug() {},
+      info() {},
+      warn: console.error,
+      error: console.error,
+      log() {},
+    },
   });
   mkdirSync(join(dist, 'workflows'), { recursive: true });
   writeFileSync(join(dist, 'workflows/bundle.js'), code);

@@ -5,7 +5,12 @@
 import { coarsePeriodsOf, type CoarsePeriod, type Reprocess } from '../domain/backfill-plan.js';
 import { isJobhoursError, JobhoursError } from '../domain/errors.js';
 import { contains, PART_OF, type Span } from '../domain/period.js';
-import type { AggregateHooks, AggregateStore, AggregateSummary, FailedPeriod } from './aggregate.js';
+import type {
+  AggregateHooks,
+  AggregateStore,
+  AggregateSummary,
+  FailedPeriod,
+} from './aggregate.js';
 import { nothingBuilt } from './build-summary.js';
 import type { UsageDoor } from './usage-door.js';
 
@@ -36,7 +41,10 @@ export async function aggregateCoarse(
   const failed: CoarsePeriod[] = [];
   for (const [done, period] of build.entries()) {
     if (hooks.isCancelled()) {
-      throw new JobhoursError('INTERRUPTED', `stopped before ${period.granularity} ${period.label}`);
+      throw new JobhoursError(
+        'INTERRUPTED',
+        `stopped before ${period.granularity} ${period.label}`,
+      );
     }
     hooks.heartbeat({ done, of: build.length, now: period.label });
     if (failed.some((part) => isPart(part, period))) {
@@ -61,7 +69,10 @@ async function attempt(
 ): Promise<boolean> {
   const { granularity, startAtMs, endAtMs, label } = period;
   try {
-    const result = await store.build({ granularity, startAtMs, endAtMs, label }, period.partStartsAtMs);
+    const result = await store.build(
+      { granularity, startAtMs, endAtMs, label },
+      period.partStartsAtMs,
+    );
     if (granularity !== 'hour') summary[COUNTER[granularity]] += 1;
     summary.rowsWritten += result.rowsWritten;
     summary.rowsRemoved += result.rowsRemoved;

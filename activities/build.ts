@@ -3,7 +3,12 @@
  * the log of failures; what is built is activities/aggregate.ts and activities/aggregate-coarse.ts.
  */
 import { Context, log } from '@temporalio/activity';
-import type { AggregateHooks, AggregateStore, AggregateSummary, FailedPeriod } from './aggregate.js';
+import type {
+  AggregateHooks,
+  AggregateStore,
+  AggregateSummary,
+  FailedPeriod,
+} from './aggregate.js';
 import { buildSummary, type BuildSummary } from './build-summary.js';
 import type { UsageDoor } from './usage-door.js';
 

@@ -83,7 +83,10 @@ async function desiredSchedule(
   };
   const spec = {
     intervals: [
-      { every: everyMs, offset: (settings.graceMs + MARGIN_MS + STAGGER_MS[granularity]) % everyMs },
+      {
+        every: everyMs,
+        offset: (settings.graceMs + MARGIN_MS + STAGGER_MS[granularity]) % everyMs,
+      },
     ],
   };
   const policies = {

@@ -63,7 +63,8 @@ function unreachable(error: unknown, address: string): JobhoursError {
 }
 
 function namespaceError(error: unknown, address: string, namespace: string): JobhoursError {
-  if (!isGrpcServiceError(error) || Number(error.code) !== NOT_FOUND) return unreachable(error, address);
+  if (!isGrpcServiceError(error) || Number(error.code) !== NOT_FOUND)
+    return unreachable(error, address);
   return new JobhoursError(
     'TEMPORAL_NAMESPACE',
     `the Temporal server at ${address} has no namespace ${namespace}: create it (temporal operator namespace create ${namespace}) or set TEMPORAL_NAMESPACE`,
@@ -99,7 +100,10 @@ export async function requireWorker(
   }
 }
 
-async function isPolled({ client, namespace }: TemporalClient, taskQueue: string): Promise<boolean> {
+async function isPolled(
+  { client, namespace }: TemporalClient,
+  taskQueue: string,
+): Promise<boolean> {
   const answers = await Promise.all(
     QUEUE_TYPES.map((taskQueueType) =>
       client.workflowService.describeTaskQueue({

@@ -29,7 +29,7 @@ const nothing = { params: {}, row: {} } as const;
 const sql = statements('import', {
   'configure-session': {
     params: {},
-    row: { plans: 'text', buffers: 'text', sorts: 'text' },
+    row: { pages: 'text', plans: 'text', buffers: 'text', sorts: 'text' },
   },
   'create-staged-records': nothing,
   'create-staged-runs': nothing,

@@ -25,6 +25,7 @@ const sql = statements('tally', {
     params: {},
     row: { runs: 'count', jobs: 'count', users: 'count', spaces: 'count', pools: 'count' },
   },
+  'count-periods': { params: {}, row: { granularity: 'text', periods: 'count' } },
 });
 
 /** Exact sums over all usage keys. */
@@ -69,4 +70,10 @@ export interface Contents {
 /** Runs, jobs, users, spaces and pools in the books. */
 export function countContents(session: Session): Promise<Contents> {
   return session.one(sql['count-contents'], {});
+}
+
+/** Periods in the ledger by granularity; a granularity without any is absent. */
+export async function countPeriods(session: Session): Promise<ReadonlyMap<string, number>> {
+  const rows = await session.rows(sql['count-periods'], {});
+  return new Map(rows.map(({ granularity, periods }) => [granularity, periods]));
 }

@@ -5,7 +5,14 @@
 import type { Calendar } from './calendar.js';
 import type { LedgerState } from './ledger.js';
 import { subtract } from './ledger.js';
-import { contains, intersection, PART_OF, type Granularity, type Period, type Span } from './period.js';
+import {
+  contains,
+  intersection,
+  PART_OF,
+  type Granularity,
+  type Period,
+  type Span,
+} from './period.js';
 
 /** Which periods of a range are built: those not in the ledger, also those that no longer fit, or every one. */
 export const REPROCESS = ['missing', 'stale', 'all'] as const;
@@ -62,7 +69,9 @@ export function coarsePeriodsOf(input: CoarseInput): { build: CoarsePeriod[]; bl
       if (!isDue || period.endAtMs <= originAtMs || !isWanted(input, period, good)) continue;
       const expected = [
         ...input.calendar.periodsWithin(PART_OF[granularity] ?? 'hour', period),
-      ].filter((part) => part.endAtMs > originAtMs || isIn(input.ledger.ranges[part.granularity], part));
+      ].filter(
+        (part) => part.endAtMs > originAtMs || isIn(input.ledger.ranges[part.granularity], part),
+      );
       if (expected.every((part) => isIn(parts, part))) {
         build.push({ ...period, partStartsAtMs: expected.map((part) => part.startAtMs) });
         built.push(period);
@@ -78,7 +87,10 @@ export function coarsePeriodsOf(input: CoarseInput): { build: CoarsePeriod[]; bl
 
 function isWanted(input: CoarseInput, period: Period, good: readonly Span[]): boolean {
   if (input.reprocess === 'all') return true;
-  return !isIn(input.reprocess === 'missing' ? input.ledger.ranges[period.granularity] : good, period);
+  return !isIn(
+    input.reprocess === 'missing' ? input.ledger.ranges[period.granularity] : good,
+    period,
+  );
 }
 
 /** Spans of the ledger without the stale periods. */

@@ -23,7 +23,7 @@ export interface DemoRecord {
 
 export interface DemoRequest {
   readonly calendar: Calendar;
-  /** When the demo books were opened: sets the first day and how busy the site is. */
+  /** When the demo books were opened: its day sets the first day and how busy the site is. */
   readonly openedAtMs: number;
   /** Nothing that happens after this instant (exclusive) is in the log. At or after `openedAtMs`. */
   readonly nowMs: number;
@@ -101,13 +101,11 @@ function weightOf(calendar: Calendar, day: Period): number {
   return isWeekend ? WEEKEND_WEIGHT : 1;
 }
 
-/** How many jobs a day of weight 1 has. */
+/** How many jobs a day of weight 1 has: the same for every opening on one day. */
 function jobsPerDay({ calendar, openedAtMs }: DemoRequest, startAtMs: number): number {
   let days = 0;
   for (const day of calendar.periodsTouching('day', { startAtMs, endAtMs: openedAtMs })) {
-    const share =
-      (Math.min(day.endAtMs, openedAtMs) - day.startAtMs) / (day.endAtMs - day.startAtMs);
-    days += weightOf(calendar, day) * share;
+    days += weightOf(calendar, day);
   }
   return JOBS_AT_OPENING / days;
 }

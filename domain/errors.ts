@@ -43,6 +43,7 @@ const passing = (meaning: string): CatalogueEntry => ({
 /** Code -> meaning, exit code, retryable. In alphabetical order. */
 export const CATALOGUE = {
   BACKFILL_EXISTS: input('A backfill of that name exists already'),
+  BACKFILL_FAILED: failure('A backfill was cancelled, or some of its periods failed'),
   BOOKS_MISMATCH: input('The process is configured for other books than the database holds'),
   CHECK_FAILED: failure('Figures that must be equal differ'),
   CLOCK_SKEW: failure('This machine and the database disagree by more than 5 minutes'),

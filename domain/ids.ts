@@ -46,9 +46,12 @@ export function ids(booksName: string): Ids {
   };
 }
 
-/** Any text as one segment of an id: percent-encoded, so that it holds no slash; a long one as its hash. */
+/**
+ * Any text as one segment of an id: percent-encoded, so that it holds no slash; a long one as its
+ * hash after a `=`, which no encoded text holds, so that no short text has the name of a long one.
+ */
 export function segment(text: string): string {
   // A lone surrogate has no UTF-8 and would be refused.
   const encoded = encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\u{fffd}'));
-  return encoded.length <= LONGEST_SEGMENT ? encoded : `~${fnv1a128(text)}`;
+  return encoded.length <= LONGEST_SEGMENT ? encoded : `=${fnv1a128(encoded)}`;
 }

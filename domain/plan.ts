@@ -23,8 +23,6 @@ import {
   type Moment,
 } from './reach.js';
 
-export { tasksOf, type Task } from './task.js';
-
 export interface PlanInput {
   readonly nowMs: number;
   /** A period is due this long after its end. */

@@ -37,7 +37,10 @@ export function installLog(level: LogLevel): void {
   );
   const write = ({ level: entryLevel, message, meta }: LogEntry): void => {
     const { error, ...fields } = meta ?? {};
-    log[PINO_LEVEL[entryLevel]]({ ...fields, ...(error === undefined ? {} : { err: error }) }, message);
+    log[PINO_LEVEL[entryLevel]](
+      { ...fields, ...(error === undefined ? {} : { err: error }) },
+      message,
+    );
   };
   Runtime.install({
     logger: new DefaultLogger(TEMPORAL_LEVEL[level], write),

@@ -48,8 +48,7 @@ export function usageDoor({ database, books, graceMs, catchUpMs }: UsageDoorOpti
           ledger: await readLedgerState(transaction),
         }),
       ),
-    aggregateStore: (request) =>
-      aggregateStore({ database, isDemo: books.isDemo, ...request }),
+    aggregateStore: (request) => aggregateStore({ database, isDemo: books.isDemo, ...request }),
     recordFailure: (failure) => recordFailure(database, failure),
     endBackfill: (name, counts, outcome) => endBackfill(database, name, counts, outcome),
   };

@@ -128,7 +128,9 @@ function createWorker(
 /** `npm run build` puts the bundle beside the compiled workflows. */
 function builtBundle(): { codePath: string } {
   const places = ['../workflows/bundle.js', '../dist/workflows/bundle.js'];
-  const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find(existsSync);
+  const found = places
+    .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+    .find(existsSync);
   if (found !== undefined) return { codePath: found };
   throw new JobhoursError('UNEXPECTED', 'the bundle of the workflows is missing: npm run build');
 }

@@ -31,7 +31,11 @@ export async function aggregatePeriod(input: AggregateInput): Promise<BuildSumma
       }),
     );
     setCurrentDetails(`${title}: failed, ${code}`);
-    throw ApplicationFailure.create({ message: `${title}: ${detail}`, type: code, nonRetryable: true });
+    throw ApplicationFailure.create({
+      message: `${title}: ${detail}`,
+      type: code,
+      nonRetryable: true,
+    });
   }
 }
 

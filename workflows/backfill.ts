@@ -92,7 +92,9 @@ function end(
   { counts }: Progress,
   outcome: 'completed' | 'completed with failures' | 'cancelled' | 'failed',
 ): Promise<void> {
-  setCurrentDetails(`${outcome}: ${counts.periodsBuilt} periods built, ${counts.periodsFailed} failed`);
+  setCurrentDetails(
+    `${outcome}: ${counts.periodsBuilt} periods built, ${counts.periodsFailed} failed`,
+  );
   return shortActivities(timeouts).endBackfill({ booksName, name, counts, outcome });
 }
 

@@ -110,7 +110,12 @@ class Mending {
 
   /** Takes what was asked for; everything that failed before is tried again. Started by hand, it asks for months. */
   begin(): void {
-    this.state = { ...this.state, coarsest: this.inbox.coarsest ?? 'month', leftOut: [], tried: [] };
+    this.state = {
+      ...this.state,
+      coarsest: this.inbox.coarsest ?? 'month',
+      leftOut: [],
+      tried: [],
+    };
     this.inbox.coarsest = null;
   }
 

@@ -8,10 +8,12 @@ import { checkPreviousMonth, countContents, countPending, type MonthCheck } from
 import { loadDemoRecords } from '../demo-load.js';
 import { backfillDemo } from '../demo-backfill.js';
 import { topUsers } from '../demo-top-users.js';
+import { GRANULARITIES } from '../../domain/period.js';
 import type { OpenBooks } from '../open-books.js';
 import type { ProcessContext } from './context.js';
-import { countedText, productVersion, ProgressLine, screenLine, secondsText } from './screen.js';
-import { demoHome, startWorkflows, type RunningTemporal } from './servers.js';
+import { Progress } from './progress.js';
+import { countedText, productVersion, screenLine, secondsText } from './screen.js';
+import { demoHome, shownHome, startWorkflows, type RunningTemporal } from './servers.js';
 import {
   databaseLine,
   holdHome,
@@ -51,7 +53,7 @@ async function runDemo(context: ProcessContext, isOneShot: boolean): Promise<voi
   const home = demoHome(settings);
   const lock = await holdHome(context, home, 'jobhours demo');
   context.print(
-    `jobhours ${productVersion()}  demo, demo books in ${home} (delete to start afresh)`,
+    `jobhours ${productVersion()}  demo, demo books in ${shownHome(home)} (delete to start afresh)`,
   );
   preloadWorker();
   const note = (text: string): void => context.note(text);
@@ -80,7 +82,7 @@ async function runDemo(context: ProcessContext, isOneShot: boolean): Promise<voi
     temporalNamespace: running?.server?.namespace ?? null,
     uiAddress: running?.server?.uiAddress ?? null,
   });
-  for (const line of nextLines(running)) context.print(line);
+  for (const line of NEXT_LINES) context.print(line);
   await untilStopped(context, database, running, keeping);
   context.note('stopping...');
 }
@@ -132,7 +134,7 @@ async function showResults(
     }
   }
   if (missing !== null) {
-    context.print(screenLine('Temporal', `not found: ${missing.message}`));
+    context.print(screenLine('Temporal', `not available: ${missing.message}`));
     context.print(screenLine('Backfill', 'needs Temporal; the figures below come from the runs'));
   }
   for (const line of await topLines(open)) context.print(line);
@@ -151,11 +153,12 @@ async function backfillLine(
   if ((await countPending(open)) === 0) {
     return screenLine('Backfill', 'nothing to do, every period that is over is good');
   }
-  const progress = new ProgressLine(context.isInteractive);
-  const built = await backfillDemo(open, temporal, (text) => progress.show(text));
-  progress.clear();
-  const timing = `done in ${secondsText(performance.now() - startedAtMs)}`;
-  return screenLine('Backfill', built, timing);
+  const progress = new Progress(context, 'hours');
+  const built = await backfillDemo(open, temporal, ({ done, of }) =>
+    progress.show(done, of),
+  ).finally(() => progress.end());
+  const text = GRANULARITIES.map((one) => countedText(built[one], one)).join(', ');
+  return screenLine('Backfill', text, `done in ${secondsText(performance.now() - startedAtMs)}`);
 }
 
 async function topLines(open: OpenBooks): Promise<string[]> {
@@ -172,13 +175,9 @@ async function topLines(open: OpenBooks): Promise<string[]> {
   ];
 }
 
-function nextLines(running: RunningTemporal | null): string[] {
-  const ui = running?.server?.uiAddress ?? null;
-  return [
-    ...(ui === null ? [] : [screenLine('Temporal UI', ui)]),
-    screenLine('Try next', 'npx jobhours usage --window lastmonth --by user,pool'),
-    screenLine('', 'npx jobhours usage --window lastweek --step day -o csv').replace(':', ' '),
-    screenLine('', 'npx jobhours periods list').replace(':', ' '),
-    '(in another terminal; Ctrl-C here stops everything)',
-  ];
-}
+const NEXT_LINES = [
+  screenLine('Try next', 'npx jobhours usage --window lastmonth --by user,pool'),
+  screenLine('', 'npx jobhours usage --window lastweek --step day -o csv'),
+  screenLine('', 'npx jobhours periods list'),
+  '(in another terminal; Ctrl-C here stops everything)',
+];

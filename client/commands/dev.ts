@@ -4,7 +4,7 @@ import type { OpenBooks } from '../open-books.js';
 import { countContents } from '../demo-check.js';
 import type { ProcessContext } from './context.js';
 import { countedText, productVersion, screenLine } from './screen.js';
-import { booksHome, startWorkflows } from './servers.js';
+import { booksHome, shownHome, startWorkflows } from './servers.js';
 import {
   databaseLine,
   holdHome,
@@ -56,7 +56,7 @@ async function runDev(context: ProcessContext): Promise<void> {
     temporalNamespace: temporal.server?.namespace ?? null,
     uiAddress: temporal.server?.uiAddress ?? null,
   });
-  context.print(`jobhours ${productVersion()}  dev, books in ${home}`);
+  context.print(`jobhours ${productVersion()}  dev, books in ${shownHome(home)}`);
   context.print(databaseLine(database));
   for (const line of temporalLines(temporal)) context.print(line);
   for (const line of await booksLines(open)) context.print(line);

@@ -1,10 +1,10 @@
 /** `jobhours periods list|check`: what the ledger should hold and what it holds. Arguments and printing only. */
 import type { Command } from 'commander';
 import type { Calendar } from '../../domain/calendar.js';
-import { EXIT } from '../../domain/errors.js';
+import { EXIT, JobhoursError } from '../../domain/errors.js';
 import { GRANULARITIES, type Granularity } from '../../domain/period.js';
 import { PERIOD_STATES, SOURCE_STATE, type PeriodState } from '../../domain/period-state.js';
-import { parseRange } from '../../domain/time-text.js';
+import { parsePeriodLabel, parseRange } from '../../domain/time-text.js';
 import { instantText } from '../../domain/units.js';
 import { checkPeriods, listPeriods, type ListedPeriod, type RangeAt } from '../period-list.js';
 import { oneOf } from './choice.js';
@@ -28,6 +28,7 @@ export const PERIOD_COLUMNS = [
 interface RangeOptions {
   readonly start?: string;
   readonly end?: string;
+  readonly period?: string;
   readonly output: Format;
 }
 
@@ -41,6 +42,7 @@ Examples:
   jobhours periods list                                  the last 24 hours, 5 days, 2 weeks, 1 month, and the present ones
   jobhours periods list --granularity day --start 2026-01-01 --end 2026-02-01
   jobhours periods list --start 2026-01-01 --state missing
+  jobhours periods list --period 2026-W05
 
 States: good; missing; stale = aggregated, but its inputs changed since; provisional = not over yet, or not yet due;
 failed; building. The source's names beside them: jobCompleted, jobNotExecute, jobFailed, jobProcessing.
@@ -51,6 +53,7 @@ const CHECK_EXAMPLES = `
 Examples:
   jobhours periods check                                 all periods since the books begin
   jobhours periods check --start 2026-01-01 --end 2026-02-01
+  jobhours periods check --period 2026-01
 
 Judges the periods that lie wholly in [start, end) and are due. Exit status 5 when one is missing, stale or failed.`;
 
@@ -77,28 +80,45 @@ function withRange(command: Command): Command {
   return command
     .option('-S, --start <time>', 'start of the range, inclusive')
     .option('-E, --end <time>', 'end of the range, exclusive (default: now)')
+    .option('--period <label>', 'one period: 2026-01, 2026-W05, 2026-01-31, 2026-01-31T15:00+08:00')
     .addOption(outputOption());
 }
 
-function rangeOf({ start, end }: RangeOptions, calendar: Calendar): RangeAt {
-  return (nowMs) => parseRange(start, end, calendar, nowMs);
+/** Errors of parseRange and parsePeriodLabel (B67). */
+function rangeOf({ start, end, period }: RangeOptions, calendar: Calendar): RangeAt {
+  if (period === undefined) return (nowMs) => parseRange(start, end, calendar, nowMs);
+  if (start !== undefined || end !== undefined) {
+    throw new JobhoursError('USAGE', 'give either --period, or --start and --end');
+  }
+  const { startAtMs, endAtMs } = parsePeriodLabel(granularityOf(period), period, calendar);
+  return () => ({ startAtMs, endAtMs });
+}
+
+/** The four labels differ in form. */
+function granularityOf(label: string): Granularity {
+  if (label.includes('T')) return 'hour';
+  if (label.includes('W')) return 'week';
+  return label.split('-').length === 3 ? 'day' : 'month';
 }
 
 async function runList(context: CommandContext, options: ListOptions): Promise<void> {
-  const { granularity, state = null, output } = options;
-  const granularities = granularity === undefined ? GRANULARITIES : [granularity];
+  const print = (text: string): void => context.print(text);
+  const { state = null, output, period } = options;
+  const granularity = options.granularity ?? (period === undefined ? null : granularityOf(period));
+  const granularities = granularity === null ? GRANULARITIES : [granularity];
   await context.withBooks(async ({ database, calendar, settings }) => {
     const rangeAt = rangeOf(options, calendar);
     const view = await listPeriods(database, calendar, settings, { granularities, rangeAt, state });
     if (output === 'table') {
       context.print(`Periods as of ${calendar.localText(view.asOfMs)} ${calendar.zone}`);
       if (view.periods.length > 0) context.print(`\n${listTable(view.periods)}`);
-    } else await printRecords(context.print, output, PERIOD_COLUMNS, view.periods.map(recordOf));
+    } else await printRecords(print, output, PERIOD_COLUMNS, view.periods.map(recordOf));
     if (view.periods.length === 0) context.note(emptyNote(view.originAtMs, calendar));
   });
 }
 
 async function runCheck(context: CommandContext, options: RangeOptions): Promise<void> {
+  const print = (text: string): void => context.print(text);
   const { output } = options;
   const findings = await context.withBooks(async ({ database, calendar, settings }) => {
     const rangeAt = rangeOf(options, calendar);
@@ -115,7 +135,7 @@ async function runCheck(context: CommandContext, options: RangeOptions): Promise
       if (check.periods.length > 0) context.print(`${checkTable(check.periods)}\n`);
       context.print(summary);
     } else {
-      await printRecords(context.print, output, PERIOD_COLUMNS, check.periods.map(recordOf));
+      await printRecords(print, output, PERIOD_COLUMNS, check.periods.map(recordOf));
       context.note(summary);
     }
     if (total === 0) context.note(emptyNote(check.originAtMs, calendar));

@@ -7,23 +7,11 @@ import { existsSync, readFileSync } from 'node:fs';
 const LABEL_WIDTH = 15;
 const TEXT_WIDTH = 64;
 
-/** `PostgreSQL:    18.4 embedded, port 49213            ready in 0.5 s`; no time when it is null. */
+/** `PostgreSQL:    18.4 embedded, port 49213            ready in 0.5 s`; no time when it is null, no label when it is ''. */
 export function screenLine(label: string, text: string, timing: string | null = null): string {
-  const start = `${label}:`.padEnd(LABEL_WIDTH) + text;
+  const head = label === '' ? '' : `${label}:`;
+  const start = head.padEnd(LABEL_WIDTH) + text;
   return timing === null ? start : `${start.padEnd(LABEL_WIDTH + TEXT_WIDTH)}  ${timing}`;
-}
-
-/** A line on stderr that replaces itself; nothing where stderr is no terminal. */
-export class ProgressLine {
-  constructor(private readonly isInteractive: boolean) {}
-
-  show(text: string): void {
-    if (this.isInteractive) process.stderr.write(`\r\x1b[2K${text}`);
-  }
-
-  clear(): void {
-    if (this.isInteractive) process.stderr.write('\r\x1b[2K');
-  }
 }
 
 /** Milliseconds as seconds with one decimal: `0.5 s`. */

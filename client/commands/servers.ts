@@ -2,7 +2,7 @@
  * Starts the servers that `dev`, `demo` and short commands need, unless the environment names them.
  * Owns the layout of a home and what is noted for closing; how a server starts is local/'s.
  */
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { Settings } from '../../domain/settings.js';
 import { startPostgres, type PostgresServer } from '../../local/postgres.js';
 import { findTemporal, startTemporal, type TemporalServer } from '../../local/temporal.js';
@@ -15,9 +15,15 @@ export type TemporalTarget = { readonly address: string; readonly namespace: str
 export const NAMESPACE = 'jobhours';
 
 /** The home of `dev` and of commands that start PostgreSQL for themselves. */
-export const booksHome = (settings: Settings): string => join(settings.home, 'books');
+export const booksHome = (settings: Settings): string => join(resolve(settings.home), 'books');
+/** A home as people write it: `./.jobhours/demo` below the working folder, else its absolute path. */
+export function shownHome(home: string): string {
+  const path = relative('.', home);
+  return path === '' || path.startsWith('..') ? home : `./${path}`;
+}
+
 /** The home of the demo. */
-export const demoHome = (settings: Settings): string => join(settings.home, 'demo');
+export const demoHome = (settings: Settings): string => join(resolve(settings.home), 'demo');
 
 /** PostgreSQL for `dev`, `demo` or one command. */
 export interface RunningDatabase {

@@ -117,11 +117,11 @@ async function printReport(
   report: UsageReport,
 ): Promise<number> {
   const seen = { rows: 0, incomplete: 0 };
+  const print = (text: string): void => context.print(text);
   const rows = watched(report.rows, seen);
   const { output } = options;
-  if (output === 'table')
-    await printUsageTable(context.print, { ...report, rows }, options, calendar);
-  else await printRecords(context.print, output, USAGE_COLUMNS, recordsOf(rows));
+  if (output === 'table') await printUsageTable(print, { ...report, rows }, options, calendar);
+  else await printRecords(print, output, USAGE_COLUMNS, recordsOf(rows));
   for (const note of notesOf(options, calendar, report, seen)) context.note(note);
   return seen.incomplete;
 }

@@ -1,5 +1,8 @@
 -- name: configure-session
+-- Random pages are cheap here: runs are looked up in the order of their keys, and a plan that reads all runs for
+-- every batch would cost more the longer the history is.
 select
+  set_config('random_page_cost', '1.1', false) as pages,
   set_config('plan_cache_mode', 'force_custom_plan', false) as plans,
   set_config('temp_buffers', '64MB', false) as buffers,
   set_config('work_mem', '64MB', false) as sorts

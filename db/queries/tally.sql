@@ -51,3 +51,6 @@ select
   (select count(*) from dim_user) as users,
   (select count(*) from dim_space) as spaces,
   (select count(*) from dim_pool) as pools
+
+-- name: count-periods
+select granularity, count(*) as periods from period group by granularity

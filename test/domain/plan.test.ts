@@ -461,7 +461,7 @@ describe('the cost, against walking the hours of three years once', () => {
   const threeYears = { originAtMs: at('2023-03-01T00:00:00Z'), nowMs: NOW };
   const fastestMs = (run: () => void): number => {
     let fastest = Infinity;
-    for (let round = 0; round < 7; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const startedAtMs = performance.now();
       run();
       fastest = Math.min(fastest, performance.now() - startedAtMs);

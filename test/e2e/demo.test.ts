@@ -114,7 +114,7 @@ describe('npm start', () => {
       const finished = await shell.run(['demo', '--exit'], {
         environment: { JOBHOURS_TEMPORAL_CLI: '/nowhere/temporal' },
       });
-      expect(said(finished, 'Temporal')).toMatch(/^not found: .*JOBHOURS_TEMPORAL_CLI/);
+      expect(said(finished, 'Temporal')).toMatch(/^not available: .*JOBHOURS_TEMPORAL_CLI/);
       expect(finished.stdout).toContain('Users with the most GPU-hours');
       expect(finished.stderr).toContain('error TEMPORAL_FETCH: ');
       expect(finished.exitCode).toBe(1);

@@ -1,0 +1,78 @@
+/**
+ * Looking at backfills: what was asked for, how far it is, what failed. Everything is read from PostgreSQL, so it works
+ * without Temporal.
+ */
+import {
+  countLedgerHours,
+  failuresSince,
+  findBackfill,
+  listBackfills as readBackfills,
+  type Backfill,
+  type BackfillFailure,
+} from '../db/backfill-store.js';
+import type { Session } from '../db/database.js';
+import type { Calendar } from '../domain/calendar.js';
+import { JobhoursError } from '../domain/errors.js';
+import type { Span } from '../domain/period.js';
+import { quotedValue } from '../domain/quoted-value.js';
+
+export type { Backfill } from '../db/backfill-store.js';
+export { REPROCESS, type Reprocess } from '../domain/backfill-plan.js';
+export { MOST_LANES, type BackfillRequest } from './backfill-request.js';
+
+export interface BackfillProgress {
+  /** Hours of the range that are done. */
+  readonly done: number;
+  readonly of: number;
+}
+
+/** The backfill. NOT_FOUND when it is null. */
+export function requireBackfill(backfill: Backfill | null, name: string): Backfill {
+  if (backfill !== null) return backfill;
+  throw new JobhoursError('NOT_FOUND', `there is no backfill ${quotedValue(name)}`);
+}
+
+/** Hours of the calendar that touch a range. */
+export function countHours(calendar: Calendar, range: Span): number {
+  let hours = 0;
+  for (const _ of calendar.periodsTouching('hour', range)) hours += 1;
+  return hours;
+}
+
+/** How many of the `hours` of its range the ledger holds; with `all` only those built since it was created. */
+export async function progressOf(
+  session: Session,
+  backfill: Backfill,
+  hours: number,
+): Promise<BackfillProgress> {
+  const found = await countLedgerHours(session, backfill, backfill.createdAtMs);
+  return { done: backfill.reprocess === 'all' ? found.hoursSince : found.hours, of: hours };
+}
+
+/** The newest backfills, at most `limit`. */
+export function listBackfills(session: Session, limit: number): Promise<Backfill[]> {
+  return readBackfills(session, limit);
+}
+
+export interface ShownBackfill {
+  readonly backfill: Backfill;
+  readonly progress: BackfillProgress;
+  /** The first failures in its range that nothing has mended since. */
+  readonly failures: readonly BackfillFailure[];
+}
+
+const SHOWN_FAILURES = 20;
+
+/** One backfill with what the ledger says about its range. NOT_FOUND. */
+export async function showBackfill(
+  session: Session,
+  calendar: Calendar,
+  name: string,
+): Promise<ShownBackfill> {
+  const backfill = requireBackfill(await findBackfill(session, name), name);
+  return {
+    backfill,
+    progress: await progressOf(session, backfill, countHours(calendar, backfill)),
+    failures: await failuresSince(session, backfill, backfill.createdAtMs, SHOWN_FAILURES),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * Creating backfills and waiting for them. Owns that creating one is a single transaction with its move
+ * of the origin, and that creating it again after a crash heals it; the work is the workflow's,
+ * looking at one is client/backfill-view.ts.
+ */
+import {
+  findBackfill,
+  insertBackfill,
+  lockBackfillCreation,
+  type Backfill,
+} from '../db/backfill-store.js';
+import { moveOrigin, readBooks, type Books } from '../db/books-store.js';
+import type { Database, Transaction } from '../db/database.js';
+import { lockPeriod } from '../db/period-lock.js';
+import { lanesOf, piecesOf } from '../domain/backfill-plan.js';
+import type { Calendar } from '../domain/calendar.js';
+import { JobhoursError } from '../domain/errors.js';
+import { ids } from '../domain/ids.js';
+import type { Span } from '../domain/period.js';
+import { quotedValue } from '../domain/quoted-value.js';
+import type { Settings } from '../domain/settings.js';
+import { instantText } from '../domain/units.js';
+import { timeoutsOf, type BackfillInput, type WorkflowTimeouts } from '../domain/workflow-input.js';
+import type { backfill as backfillWorkflow } from '../workflows/index.js';
+import { rangeOf, requireValid, usualName, type BackfillRequest } from './backfill-request.js';
+import { countHours, progressOf, requireBackfill, type BackfillProgress } from './backfill-view.js';
+import { requireWorker, type TemporalClient } from './temporal.js';
+
+export type { BackfillRequest } from './backfill-request.js';
+export { listBackfills, type Backfill, type BackfillProgress } from './backfill-view.js';
+
+/** Whose backfills they are. */
+export interface BackfillContext {
+  readonly database: Database;
+  readonly books: Books;
+  readonly calendar: Calendar;
+  readonly settings: Pick<
+    Settings,
+    'graceMs' | 'planTimeoutMs' | 'heartbeatTimeoutMs' | 'buildTimeoutMs'
+  >;
+  /** Absent: what the settings say. */
+  readonly timeouts?: WorkflowTimeouts;
+}
+
+/** What a backfill would do, without doing it. Errors as `createBackfill`. */
+export async function previewBackfill(
+  context: BackfillContext,
+  request: BackfillRequest,
+): Promise<Span & { readonly hours: number; readonly months: number }> {
+  requireValid(request);
+  const { calendar, settings, database } = context;
+  const { startAtMs, endAtMs } = await rangeOf(
+    database,
+    { calendar, graceMs: settings.graceMs },
+    request,
+  );
+  const range = { startAtMs, endAtMs };
+  return {
+    ...range,
+    hours: countHours(calendar, range),
+    months: piecesOf(calendar, range).length,
+  };
+}
+
+/**
+ * Stores the backfill, sets or moves the origin to its start (never to the future), and starts its workflow. With
+ * the name of a stored one and the same range it joins that one, starting its workflow again if it is open and
+ * does not run. BACKFILL_EXISTS when the range differs; NO_WORKER; else as `rangeOf`.
+ */
+export async function createBackfill(
+  temporal: TemporalClient,
+  context: BackfillContext,
+  request: BackfillRequest,
+): Promise<Backfill> {
+  requireValid(request);
+  await requireWorker(temporal, ids(context.books.name).usageQueue);
+  const stored = await context.database.transaction({}, (transaction) =>
+    store(transaction, context, request),
+  );
+  if (stored.endedAtMs === null) await startWorkflow(temporal, context, stored);
+  return stored;
+}
+
+async function store(
+  transaction: Transaction,
+  { calendar, settings }: BackfillContext,
+  request: BackfillRequest,
+): Promise<Backfill> {
+  await lockBackfillCreation(transaction);
+  const existing = request.name === null ? null : await findBackfill(transaction, request.name);
+  if (existing !== null) {
+    requireSame(existing, calendar, request);
+    return existing;
+  }
+  const { graceMs } = settings;
+  const { startAtMs, endAtMs, nowMs } = await rangeOf(transaction, { calendar, graceMs }, request);
+  await widenBooks(transaction, startAtMs);
+  const name = request.name ?? usualName(nowMs);
+  const { lanes, reprocess } = request;
+  await insertBackfill(transaction, {
+    ...{ name, startAtMs, endAtMs, lanes, reprocess },
+    createdAtMs: nowMs,
+  });
+  return requireBackfill(await findBackfill(transaction, name), name);
+}
+
+/**
+ * The old first hour owned every earlier mark; its lock keeps a builder from judging by the old origin while that
+ * changes (ledger.md A4).
+ */
+async function widenBooks(transaction: Transaction, startAtMs: number): Promise<void> {
+  const { originAtMs } = (await readBooks(transaction)) ?? { originAtMs: null };
+  if (originAtMs !== null && originAtMs > startAtMs) {
+    await lockPeriod(transaction, 'hour', originAtMs);
+  }
+  await moveOrigin(transaction, startAtMs);
+}
+
+/** Bounds that were not given fit whatever is stored: `now` has moved since. */
+function requireSame(existing: Backfill, calendar: Calendar, request: BackfillRequest): void {
+  const { start, end, reprocess } = request;
+  const isSame =
+    (start === 'oldest' || calendar.startOf('hour', start) === existing.startAtMs) &&
+    (end === 'now' || calendar.periodAt('hour', end - 1).endAtMs === existing.endAtMs) &&
+    reprocess === existing.reprocess;
+  if (isSame) return;
+  throw new JobhoursError(
+    'BACKFILL_EXISTS',
+    `backfill ${quotedValue(existing.name)} is for ${instantText(existing.startAtMs)} to ${instantText(existing.endAtMs)}, --reprocess ${existing.reprocess}: give another --name`,
+  );
+}
+
+async function startWorkflow(
+  { client }: TemporalClient,
+  { books, calendar, settings, timeouts }: BackfillContext,
+  { name, startAtMs, endAtMs, lanes, reprocess }: Backfill,
+): Promise<void> {
+  const names = ids(books.name);
+  const range = { startAtMs, endAtMs };
+  const input: BackfillInput = {
+    booksName: books.name,
+    timeouts: timeouts ?? timeoutsOf(settings),
+    ...{ name, range, reprocess },
+    lanes: lanesOf(piecesOf(calendar, range), lanes),
+  };
+  await client.workflow.start<typeof backfillWorkflow>('backfill', {
+    workflowId: names.backfill(name),
+    taskQueue: names.usageQueue,
+    args: [input],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `${instantText(startAtMs)} to ${instantText(endAtMs)}, ${lanes} lanes`,
+  });
+}
+
+const LOOK_EVERY_MS = 300;
+
+/**
+ * Returns the backfill when it has ended, however it ended. UNEXPECTED when its workflow is gone while it is open
+ * (terminated): creating it again by its name goes on with it.
+ */
+export async function waitForBackfill(
+  { client }: TemporalClient,
+  { database, books, calendar }: BackfillContext,
+  name: string,
+  onProgress: (progress: BackfillProgress) => void,
+): Promise<Backfill> {
+  const first = requireBackfill(await findBackfill(database, name), name);
+  const hours = countHours(calendar, first);
+  let isClosed = false;
+  const close = (): void => {
+    isClosed = true;
+  };
+  void client.workflow.getHandle(ids(books.name).backfill(name)).result().then(close, close);
+  for (;;) {
+    const wasClosed = isClosed;
+    const backfill = requireBackfill(await findBackfill(database, name), name);
+    onProgress(await progressOf(database, backfill, hours));
+    if (backfill.endedAtMs !== null) return backfill;
+    if (wasClosed) throw interrupted(name);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+function interrupted(name: string): JobhoursError {
+  return new JobhoursError(
+    'UNEXPECTED',
+    `the workflow of backfill ${name} ended without an outcome; go on with it: jobhours backfill create --name ${quotedValue(name)} --wait`,
+  );
+}

@@ -1,0 +1,108 @@
+/** Books of a test file with a name of their own in Temporal, and workers for them. */
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode } from '@temporalio/worker';
+import type { BackfillContext } from '../../client/backfill.js';
+import { connectTemporal, type TemporalClient } from '../../client/temporal.js';
+import type { Books } from '../../db/books-store.js';
+import { Calendar } from '../../domain/calendar.js';
+import { ids, type Ids } from '../../domain/ids.js';
+import type { WorkflowTimeouts } from '../../domain/workflow-input.js';
+import { startWorker, type RunningWorker } from '../../workers/worker.js';
+import { createTestDatabase, openTestBooks, type TestDatabase } from './database.js';
+
+export const SETTINGS = {
+  graceMs: 0,
+  catchUpMs: 45 * 86_400_000,
+  planTimeoutMs: 10_000,
+  heartbeatTimeoutMs: 5_000,
+  buildTimeoutMs: 60_000,
+};
+
+/** Short, so that a test sees what happens after them. */
+export const TIMEOUTS: WorkflowTimeouts = {
+  planMs: 10_000,
+  heartbeatMs: 5_000,
+  buildMs: 60_000,
+  firstWaitMs: 200,
+  longestWaitMs: 1_000,
+};
+
+export interface TemporalBooks extends BackfillContext {
+  readonly test: TestDatabase;
+  readonly books: Books;
+  readonly calendar: Calendar;
+  readonly temporal: TemporalClient;
+  readonly names: Ids;
+  /** Starts a worker of these books; stopped with them. */
+  work(): Promise<RunningWorker>;
+  close(): Promise<void>;
+}
+
+const bundles = new Map<string, Promise<{ code: string }>>();
+
+/** The code of the workflows below a folder, bundled once for each test file. */
+export function workflowBundle(
+  workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+): Promise<{ code: string }> {
+  let bundle = bundles.get(workflowsPath);
+  if (bundle === undefined) {
+    const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
+    bundle = bundleWorkflowCode({ workflowsPath, logger: quiet });
+    bundles.set(workflowsPath, bundle);
+  }
+  return bundle;
+}
+
+/** Where the test run's Temporal answers. */
+export function testTemporal(): { address: string; namespace: string } {
+  const address = process.env['JOBHOURS_TEST_TEMPORAL_ADDRESS'];
+  if (address === undefined) throw new Error('no test server: run npm test');
+  return { address, namespace: process.env['JOBHOURS_TEST_TEMPORAL_NAMESPACE'] ?? 'default' };
+}
+
+/** New, empty books without origin and without a worker. */
+export async function openTemporalBooks(zone = 'UTC'): Promise<TemporalBooks> {
+  const test = await createTestDatabase();
+  const books = await openTestBooks(test, { zone, name: `t${randomBytes(5).toString('hex')}` });
+  const temporal = await connectTemporal(testTemporal());
+  const workers: RunningWorker[] = [];
+  return {
+    ...{ test, books, temporal },
+    database: test.database,
+    calendar: Calendar.of(zone),
+    settings: SETTINGS,
+    timeouts: TIMEOUTS,
+    names: ids(books.name),
+    work: async () => {
+      const worker = await startWorker({
+        databaseUrl: test.url,
+        temporal: testTemporal(),
+        graceMs: SETTINGS.graceMs,
+        catchUpMs: SETTINGS.catchUpMs,
+        logLevel: 'error',
+        workflowBundle: await workflowBundle(),
+      });
+      workers.push(worker);
+      return worker;
+    },
+    close: async () => {
+      await Promise.all(workers.map((worker) => worker.shutdown().catch(() => undefined)));
+      await temporal.close();
+      await test.close();
+    },
+  };
+}
+
+/** Waits until `isTrue`; fails with `what` after `deadlineMs`. */
+export async function until(
+  what: string,
+  isTrue: () => Promise<boolean>,
+  deadlineMs = 20_000,
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await isTrue())) {
+    if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
