@@ -18,6 +18,7 @@ export interface BuildSummary {
   readonly failed: number;
   /** The first failures in words; empty when none failed. */
   readonly failures: string;
+  /** Without those that another plan can help (REPLAN). */
   readonly failedPeriods: readonly PeriodKey[];
   readonly buildMs: number;
 }
@@ -40,7 +41,9 @@ export function buildSummary(summary: AggregateSummary, buildMs: number): BuildS
       .map(({ granularity, label, code, detail }) => `${granularity} ${label}: ${code} ${detail}`)
       .join('; ')
       .slice(0, 2_000),
-    failedPeriods: failed.map(({ granularity, startAtMs }) => ({ granularity, startAtMs })),
+    failedPeriods: failed
+      .filter(({ code }) => code !== 'REPLAN')
+      .map(({ granularity, startAtMs }) => ({ granularity, startAtMs })),
     buildMs,
   };
 }

@@ -6,14 +6,15 @@ import { getClient, log } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Backfill } from '../db/backfill-store.js';
 import { ids } from '../domain/ids.js';
+import { keeperTasks, type KeeperTask } from '../domain/keeper-task.js';
 import type { Granularity } from '../domain/period.js';
 import { periodKey, plan, type MissingSpan, type Plan } from '../domain/plan.js';
-import { tasksOf, type Task } from '../domain/task.js';
+
 import { instantText } from '../domain/units.js';
 import type { PeriodKey } from '../domain/workflow-input.js';
 import type { PlanningState, UsageDoor } from './usage-door.js';
 
-/** Periods of one plan that become tasks: small enough for a payload, large enough to plan seldom. */
+/** Tasks of one plan: few enough for a payload, many enough to plan seldom. */
 const BATCH = 50;
 /** Blocked periods that are told by name. */
 const TOLD = 3;
@@ -29,7 +30,7 @@ export interface PlanRequest {
 
 export interface PlanPass {
   /** To be built in this order. Empty: nothing is left to do now. */
-  readonly tasks: readonly Task[];
+  readonly tasks: readonly KeeperTask[];
   /** Periods to build, those beyond this batch too. */
   readonly periods: number;
   readonly blocked: number;
@@ -39,7 +40,7 @@ export interface PlanPass {
   readonly beyondReachText: string;
 }
 
-/** What to build now, at most 50 periods. Backfills whose workflow runs keep their ranges to themselves. */
+/** What to build now, at most 50 tasks. Backfills whose workflow runs keep their ranges to themselves. */
 export async function planPass(door: UsageDoor, request: PlanRequest): Promise<PlanPass> {
   const state = await door.planningState();
   const leftOut = await runningBackfills(door.booksName, state.openBackfills);
@@ -56,14 +57,15 @@ export async function planPass(door: UsageDoor, request: PlanRequest): Promise<P
     leftOut,
     failed: new Set(request.leftOut.map(periodKey)),
   });
-  const pass = told(planned, originAtMs);
+  const tasks = keeperTasks(planned.build, state.ledger.ranges.hour, leftOut, BATCH);
+  const pass = told(planned, tasks, originAtMs);
   if (request.isFirst) warn(pass, planned, state);
   return pass;
 }
 
-function told(planned: Plan, originAtMs: number | null): PlanPass {
+function told(planned: Plan, tasks: readonly KeeperTask[], originAtMs: number | null): PlanPass {
   return {
-    tasks: tasksOf(planned.build, BATCH),
+    tasks,
     periods: planned.build.length,
     blocked: planned.blocked.length,
     blockedText: planned.blocked

@@ -19,7 +19,7 @@ const NEWEST = 20;
 
 /**
  * Backfills everything from the demo's first month up to now, first what an interrupted demo left open. Returns
- * how many periods the ledger holds then. REPLAN when a backfill ended with failures.
+ * how many periods the ledger holds then. BACKFILL_FAILED when a backfill ended with failures.
  */
 export async function backfillDemo(
   open: OpenBooks,
@@ -48,7 +48,7 @@ export async function backfillDemo(
     const { outcome, periodsFailed } = await waitForBackfill(temporal, open, name, onProgress);
     if (outcome !== 'completed') {
       throw new JobhoursError(
-        'REPLAN',
+        'BACKFILL_FAILED',
         `backfill ${name}: ${String(outcome)}, ${periodsFailed} periods failed; see 'jobhours backfill show ${name}'`,
       );
     }

@@ -10,7 +10,7 @@ import { plan } from '../domain/plan.js';
 import { gpuHoursText, hoursText } from '../domain/units.js';
 import type { OpenBooks } from './open-books.js';
 
-export { countContents, type Contents } from '../db/tally-store.js';
+export { countContents } from '../db/tally-store.js';
 
 /** The previous calendar month of the books zone, counted four times. */
 export interface MonthCheck {

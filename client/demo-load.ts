@@ -2,6 +2,7 @@
  * Loads the demo's invented records through the import that everybody uses. Owns the options of that import;
  * the records are domain/demo-records.ts.
  */
+import { Readable } from 'node:stream';
 import { databaseNowMs } from '../db/books-store.js';
 import { demoCsv, demoRecords } from '../domain/demo-records.js';
 import { JobhoursError } from '../domain/errors.js';
@@ -23,7 +24,11 @@ export async function loadDemoRecords(open: OpenBooks): Promise<ImportSummary> {
     database,
     // Demo books refuse everybody's records but these.
     { ...books, isDemo: false },
-    { name: SOURCE, stream: bytesOf(demoCsv(records)), totalBytes: null },
+    {
+      name: SOURCE,
+      stream: Readable.from([Buffer.from([...demoCsv(records)].join(''))]),
+      totalBytes: null,
+    },
     {
       format: {
         format: 'csv',
@@ -48,18 +53,4 @@ export async function loadDemoRecords(open: OpenBooks): Promise<ImportSummary> {
     );
   }
   return summary;
-}
-
-const CHUNK_CHARACTERS = 65_536;
-
-async function* bytesOf(lines: Iterable<string>): AsyncGenerator<Uint8Array> {
-  let text = '';
-  for (const line of lines) {
-    text += line;
-    if (text.length >= CHUNK_CHARACTERS) {
-      yield Buffer.from(text);
-      text = '';
-    }
-  }
-  yield Buffer.from(text);
 }

@@ -1,21 +1,20 @@
 /** The file of rejected records (`--rejects`): all of them as CSV. Owns its columns and its writing. */
 import { open, type FileHandle } from 'node:fs/promises';
-import { stringify } from 'csv-stringify/sync';
 import type { Reject } from '../db/import-store.js';
 import { JobhoursError } from '../domain/errors.js';
-
-const COLUMNS = ['line', 'code', 'reason', 'record'] as const;
-/** A spreadsheet would run a cell that begins with one of these (B25). */
-const FORMULA = /^[=+\-@\t\r]/;
+import { csvText } from './csv-text.js';
 
 export type RejectPages = AsyncIterable<readonly Reject[]>;
+
+export interface RejectsFile {
+  readonly write: (pages: RejectPages) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
 
 /**
  * A writer of that file, opened at once so that a bad path is refused before the import begins: FILE_UNREADABLE.
  */
-export async function openRejectsFile(
-  path: string,
-): Promise<{ write(pages: RejectPages): Promise<void>; close(): Promise<void> }> {
+export async function openRejectsFile(path: string): Promise<RejectsFile> {
   let file: FileHandle;
   try {
     file = await open(path, 'w');
@@ -30,17 +29,12 @@ export async function openRejectsFile(
   }
   return {
     write: async (pages) => {
-      await file.write(stringify([COLUMNS]));
+      await file.write(csvText([['line', 'code', 'reason', 'record']]));
       for await (const page of pages) {
-        await file.write(
-          stringify(page.map((one) => [one.line, one.code, cell(one.detail), cell(one.record)])),
-        );
+        const rows = page.map(({ line, code, detail, record }) => [line, code, detail, record]);
+        await file.write(csvText(rows));
       }
     },
     close: () => file.close(),
   };
-}
-
-function cell(text: string): string {
-  return FORMULA.test(text) ? `'${text}` : text;
 }

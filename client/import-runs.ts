@@ -72,6 +72,8 @@ export interface ImportResult {
   readonly summary: ImportSummary;
   /** The first rejected records, at most 20. */
   readonly rejects: readonly Reject[];
+  /** The database's clock when the import began. */
+  readonly nowMs: number;
 }
 
 const REJECT_PAGE = 1_000;
@@ -127,7 +129,7 @@ class Import {
     const judged = await this.summary(null);
     const isApplied = judged.records > 0 && (options.partial || rejectedRecords(judged) === 0);
     const summary = isApplied ? await this.apply() : judged;
-    return { summary, rejects: await firstRejects(connection) };
+    return { summary, rejects: await firstRejects(connection), nowMs: this.nowMs };
   }
 
   private report(step: ImportProgress['step'], records: number): void {

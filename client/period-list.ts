@@ -26,7 +26,7 @@ import { periodKey } from '../domain/plan.js';
 import { LOOK_BACK } from '../domain/reach.js';
 
 /** Periods that a list names at most. */
-export const MAX_LISTED = 10_000;
+const MAX_LISTED = 10_000;
 
 /** One period of a list, or several consecutive ones of a check in the same state for the same reason. */
 export interface ListedPeriod extends Period {
@@ -89,7 +89,7 @@ export async function listPeriods(
       for (const period of calendar.periodsTouching(granularity, known)) {
         const judged = judge.judge(period);
         if (request.state !== null && judged.state !== request.state) continue;
-        periods.push(listed(judged, judged, 1, calendar));
+        periods.push(listed({ first: judged, last: judged, count: 1 }, calendar, originAtMs));
         if (periods.length > MAX_LISTED) throw tooMany();
       }
     }
@@ -112,7 +112,7 @@ export async function checkPeriods(
   const checked: Record<Granularity, number> = { hour: 0, day: 0, week: 0, month: 0 };
   const periods: ListedPeriod[] = [];
   for (const granularity of GRANULARITIES) {
-    const runs: { first: JudgedPeriod; last: JudgedPeriod; count: number }[] = [];
+    const runs: Run[] = [];
     for (const known of overlaps(judge.known(granularity), range)) {
       for (const period of calendar.periodsWithin(granularity, known)) {
         const judged = judge.judge(period);
@@ -126,9 +126,16 @@ export async function checkPeriods(
         } else runs.push({ first: judged, last: judged, count: 1 });
       }
     }
-    periods.push(...runs.map(({ first, last, count }) => listed(first, last, count, calendar)));
+    periods.push(...runs.map((run) => listed(run, calendar, originAtMs)));
   }
   return { asOfMs: nowMs, originAtMs, checked, periods };
+}
+
+/** Consecutive periods that are listed as one. */
+interface Run {
+  readonly first: JudgedPeriod;
+  last: JudgedPeriod;
+  count: number;
 }
 
 async function readJudge(
@@ -187,14 +194,17 @@ function continues(last: JudgedPeriod, next: JudgedPeriod): boolean {
   );
 }
 
+/** The command begins no earlier than the books: a backfill from before the origin would move it. */
 function listed(
-  first: JudgedPeriod,
-  last: JudgedPeriod,
-  periods: number,
+  { first, last, count }: Run,
   calendar: Calendar,
+  originAtMs: number | null,
 ): ListedPeriod {
   const { granularity, startAtMs, label, state, because } = first;
-  const [start, end] = [startAtMs, last.endAtMs].map((atMs) => calendar.localText(atMs));
+  const { endAtMs } = last;
+  const isAtOrigin = originAtMs !== null && startAtMs < originAtMs && originAtMs < endAtMs;
+  const start = calendar.localText(isAtOrigin ? originAtMs : startAtMs);
+  const end = calendar.localText(endAtMs);
   const command = `jobhours backfill create --start ${start} --end ${end}`;
   const mend = {
     '': '',
@@ -203,17 +213,9 @@ function listed(
     'backfill all': `${command} --reprocess all --wait`,
   }[first.mend];
   const sourceState = SOURCE_STATE[state];
-  const span = { startAtMs, endAtMs: last.endAtMs };
   return {
-    granularity,
-    ...span,
-    label,
-    lastLabel: last.label,
-    state,
-    sourceState,
-    because,
-    mend,
-    periods,
+    ...{ granularity, startAtMs, endAtMs, label, lastLabel: last.label },
+    ...{ state, sourceState, because, mend, periods: count },
   };
 }
 

@@ -3,7 +3,7 @@
  * temporary tables and the rows about imports; writing runs is db/import-apply.ts, the order of the steps is
  * client/import-runs.ts. Every function works on the connection on which `createStaging` was called.
  */
-import { JobhoursError, type ErrorCode } from '../domain/errors.js';
+import type { ErrorCode } from '../domain/errors.js';
 import type { JudgedRecord } from '../domain/run-record.js';
 import type { Session, Transaction } from './database.js';
 import { copyLine, type CopyValue } from './copy-line.js';

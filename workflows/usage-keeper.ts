@@ -22,7 +22,7 @@ import type { PlanPass } from '../activities/index.js';
 import { ids } from '../domain/ids.js';
 import type { Granularity } from '../domain/period.js';
 import { compareGranularity } from '../domain/reach.js';
-import type { Task } from '../domain/task.js';
+import type { KeeperTask } from '../domain/keeper-task.js';
 import type {
   KeeperCounts,
   KeeperInput,
@@ -136,7 +136,7 @@ class Mending {
     }
   }
 
-  private async plan(isFirst: boolean): Promise<readonly Task[]> {
+  private async plan(isFirst: boolean): Promise<readonly KeeperTask[]> {
     const { booksName } = this.input;
     const { coarsest, leftOut } = this.state;
     this.pass = await this.activities.planPass({
@@ -153,7 +153,7 @@ class Mending {
     return tasks;
   }
 
-  private async build(tasks: readonly Task[]): Promise<void> {
+  private async build(tasks: readonly KeeperTask[]): Promise<void> {
     for (const task of tasks) {
       if (isHistoryLong()) return;
       if (await this.makesProgress(task)) await this.buildOne(task);
@@ -161,7 +161,7 @@ class Mending {
   }
 
   /** False, and recorded, when the task comes with the same inputs for the third time in a row. */
-  private async makesProgress(task: Task): Promise<boolean> {
+  private async makesProgress(task: KeeperTask): Promise<boolean> {
     const before = this.state.tried.find((one) => isSame(one, task));
     const times = before?.fingerprint === task.fingerprint ? before.times + 1 : 1;
     const tried = { ...keyOf(task), fingerprint: task.fingerprint, times };
@@ -181,15 +181,16 @@ class Mending {
     return false;
   }
 
-  private async buildOne(task: Task): Promise<void> {
+  private async buildOne(task: KeeperTask): Promise<void> {
     const { booksName, timeouts } = this.input;
-    const { granularity, startAtMs, endAtMs, label } = task;
+    const { granularity, startAtMs, endAtMs, label, only } = task;
     try {
       const built = await executeChild(aggregatePeriod, {
         workflowId: ids(booksName).period(granularity, startAtMs),
         args: [
           {
             ...{ booksName, timeouts, granularity, startAtMs, endAtMs, label },
+            ...(only === undefined ? {} : { only }),
             reprocess: 'stale',
           },
         ],

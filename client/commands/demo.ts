@@ -6,7 +6,6 @@ import { Option, type Command } from 'commander';
 import { isJobhoursError, JobhoursError } from '../../domain/errors.js';
 import { checkPreviousMonth, countContents, countPending, type MonthCheck } from '../demo-check.js';
 import { loadDemoRecords } from '../demo-load.js';
-import { backfillDemo } from '../demo-backfill.js';
 import { topUsers } from '../demo-top-users.js';
 import { GRANULARITIES } from '../../domain/period.js';
 import type { OpenBooks } from '../open-books.js';
@@ -153,6 +152,7 @@ async function backfillLine(
   if ((await countPending(open)) === 0) {
     return screenLine('Backfill', 'nothing to do, every period that is over is good');
   }
+  const { backfillDemo } = await import('../demo-backfill.js');
   const progress = new Progress(context, 'hours');
   const built = await backfillDemo(open, temporal, ({ done, of }) =>
     progress.show(done, of),

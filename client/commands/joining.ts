@@ -49,7 +49,7 @@ function joined(settings: Settings, servers: PublishedServers): JoinedServers {
     databaseUrl: servers.databaseUrl,
     isOwn: false,
     temporal: temporalOf(settings, servers),
-    leave: async () => undefined,
+    leave: () => Promise.resolve(),
   };
 }
 
@@ -95,7 +95,7 @@ export async function joinServers(request: JoinRequest): Promise<JoinedServers> 
       databaseUrl: settings.databaseUrl,
       isOwn: false,
       temporal: temporalOf(settings, servers),
-      leave: async () => undefined,
+      leave: () => Promise.resolve(),
     };
   }
   const running =

@@ -42,7 +42,7 @@ export async function startDatabase(
   note: (text: string) => void,
 ): Promise<RunningDatabase> {
   if (settings.databaseUrl !== null) {
-    return { url: settings.databaseUrl, server: null, stop: async () => undefined };
+    return { url: settings.databaseUrl, server: null, stop: () => Promise.resolve() };
   }
   const server = await startPostgres({
     dataFolder: join(home, 'postgres'),
@@ -69,7 +69,7 @@ export async function startWorkflows(
   note: (text: string) => void,
 ): Promise<RunningTemporal> {
   if (settings.isTemporalGiven) {
-    return { target: null, server: null, stop: async () => undefined };
+    return { target: null, server: null, stop: () => Promise.resolve() };
   }
   const program = await findTemporal({
     explicit: settings.temporalCli ?? undefined,

@@ -31,7 +31,7 @@ export async function printUsageTable(
   const hasPeriods = options.step !== 'none';
   const columns = [
     ...(hasPeriods ? [{ title: options.step as string }] : []),
-    ...options.by.map((dimension) => ({ title: dimension as string })),
+    ...options.by.map((dimension) => ({ title: dimension })),
     ...['run hours', 'GPU-hours', 'started', 'ended', 'carried in'].map((title) => ({
       title,
       isNumber: true,

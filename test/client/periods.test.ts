@@ -237,6 +237,11 @@ describe('jobhours periods', () => {
       ['hour', 48, `jobhours backfill create --start ${start} --end ${end} --wait`],
       ['day', 2, `jobhours backfill create --start ${start} --end ${end} --wait`],
     ]);
+    // A backfill from the start of the month would move the origin.
+    const firstMonth = calendar.periodAt('month', originAtMs - 200 * MS_PER_DAY);
+    const [missing] = await list('--period', firstMonth.label, '--granularity', 'month');
+    const begin = local(originAtMs - 200 * MS_PER_DAY);
+    expect(missing?.mend).toContain(`--start ${begin} --end ${local(firstMonth.endAtMs)}`);
     await setOrigin(test, originAtMs);
   });
 

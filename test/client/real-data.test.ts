@@ -8,7 +8,7 @@ import { importRuns, type ImportFormat } from '../../client/import-runs.js';
 import { withUsageReport, type UsageRow } from '../../client/usage-report.js';
 import { firstRunAtMs, type Books } from '../../db/books-store.js';
 import { Calendar } from '../../domain/calendar.js';
-import { type Granularity, type Span } from '../../domain/period.js';
+import type { Granularity, Span } from '../../domain/period.js';
 import { gpuHoursText, hoursText, MS_PER_DAY } from '../../domain/units.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
 import { aggregateAll, aggregateNow, differences, setOrigin } from '../support/runs.js';
@@ -107,7 +107,7 @@ describe('the log of a Slurm cluster, against the figures that Open XDMoD publis
         endAtMs: (days.at(-1)?.startAtMs ?? 0) + MS_PER_DAY,
       };
       // The week that ends on the last day brings that day along.
-    await aggregateAll(test, calendar, { ...whole, endAtMs: whole.endAtMs - MS_PER_DAY });
+      await aggregateAll(test, calendar, { ...whole, endAtMs: whole.endAtMs - MS_PER_DAY });
       expect(await differences(test)).toEqual([]);
       const found: string[] = [];
       for (const { startAtMs } of days) {

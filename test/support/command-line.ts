@@ -135,7 +135,7 @@ export async function until(
 function commandLinesWith(text: string): Promise<string[]> {
   return new Promise((resolve, reject) => {
     execFile('ps', ['-A', '-o', 'pid=,args='], { maxBuffer: 1 << 24 }, (error, out) => {
-      if (error) reject(error);
+      if (error) reject(new Error('ps failed', { cause: error }));
       else resolve(out.split('\n').filter((line) => line.includes(text)));
     });
   });

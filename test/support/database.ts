@@ -68,7 +68,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return {
     url,
     database,
-    query: async (text, values = []) => (await pool.query(text, values)).rows,
+    query: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
+      (await pool.query<Row>(text, values)).rows,
     connect: async () => {
       const client = new pg.Client({ connectionString: url });
       client.on('error', () => undefined);

@@ -1,7 +1,7 @@
 /** Arranging runs and comparing books with an independent oracle: the overlap formula in plain SQL. */
 import { aggregate, type AggregateRequest } from '../../activities/aggregate.js';
 import type { AggregateSummary } from '../../activities/aggregate.js';
-import { Calendar } from '../../domain/calendar.js';
+import type { Calendar } from '../../domain/calendar.js';
 import { GRANULARITIES, type Granularity, type Span } from '../../domain/period.js';
 import { aggregateStore } from '../../workers/aggregate-store.js';
 import type { TestDatabase } from './database.js';
