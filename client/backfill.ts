@@ -20,7 +20,7 @@ import type { Span } from '../domain/period.js';
 import { quotedValue } from '../domain/quoted-value.js';
 import type { Settings } from '../domain/settings.js';
 import { instantText } from '../domain/units.js';
-import { timeoutsOf, type BackfillInput, type WorkflowTimeouts } from '../domain/workflow-input.js';
+import { limitsOf, type BackfillInput, type WorkflowLimits } from '../domain/workflow-input.js';
 import type { backfill as backfillWorkflow } from '../workflows/index.js';
 import { rangeOf, requireValid, usualName, type BackfillRequest } from './backfill-request.js';
 import { countHours, progressOf, requireBackfill, type BackfillProgress } from './backfill-view.js';
@@ -39,7 +39,7 @@ export interface BackfillContext {
     'graceMs' | 'planTimeoutMs' | 'heartbeatTimeoutMs' | 'buildTimeoutMs'
   >;
   /** Absent: what the settings say. */
-  readonly timeouts?: WorkflowTimeouts;
+  readonly limits?: WorkflowLimits;
 }
 
 /** What a backfill would do, without doing it. Errors as `createBackfill`. */
@@ -132,14 +132,14 @@ function requireSame(existing: Backfill, calendar: Calendar, request: BackfillRe
 
 async function startWorkflow(
   { client }: TemporalClient,
-  { books, calendar, settings, timeouts }: BackfillContext,
+  { books, calendar, settings, limits }: BackfillContext,
   { name, startAtMs, endAtMs, lanes, reprocess }: Backfill,
 ): Promise<void> {
   const names = ids(books.name);
   const range = { startAtMs, endAtMs };
   const input: BackfillInput = {
     booksName: books.name,
-    timeouts: timeouts ?? timeoutsOf(settings),
+    limits: limits ?? limitsOf(settings),
     ...{ name, range, reprocess },
     lanes: lanesOf(piecesOf(calendar, range), lanes),
   };

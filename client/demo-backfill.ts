@@ -3,6 +3,8 @@ import { countPeriods } from '../db/tally-store.js';
 import { demoStartAtMs } from '../domain/demo-records.js';
 import { JobhoursError } from '../domain/errors.js';
 import { GRANULARITIES, type Granularity } from '../domain/period.js';
+import { MS_PER_SECOND } from '../domain/units.js';
+import { timeoutsOf } from '../domain/workflow-input.js';
 import {
   createBackfill,
   listBackfills,
@@ -16,6 +18,8 @@ import type { TemporalClient } from './temporal.js';
 /** The previous month and the present one are built side by side. */
 const LANES = 2;
 const NEWEST = 20;
+/** A demo that was killed goes on this soon; its statements take milliseconds. */
+const HEARTBEAT_TIMEOUT_MS = 10 * MS_PER_SECOND;
 
 /**
  * Backfills everything from the demo's first month up to now, first what an interrupted demo left open. Returns
@@ -26,7 +30,8 @@ export async function backfillDemo(
   temporal: TemporalClient,
   onProgress: (progress: BackfillProgress) => void,
 ): Promise<Record<Granularity, number>> {
-  const { database, books, calendar } = open;
+  const { database, books, calendar, settings } = open;
+  const timeouts = { ...timeoutsOf(settings), heartbeatMs: HEARTBEAT_TIMEOUT_MS };
   const interrupted = (await listBackfills(database, NEWEST)).filter(
     ({ outcome }) => outcome === null,
   );
@@ -44,7 +49,7 @@ export async function backfillDemo(
     name: null,
   });
   for (const request of requests) {
-    const { name } = await createBackfill(temporal, open, request);
+    const { name } = await createBackfill(temporal, { ...open, timeouts }, request);
     const { outcome, periodsFailed } = await waitForBackfill(temporal, open, name, onProgress);
     if (outcome !== 'completed') {
       throw new JobhoursError(

@@ -20,7 +20,7 @@ import { ids } from '../domain/ids.js';
 import { GRANULARITIES, type Granularity } from '../domain/period.js';
 import type { Settings } from '../domain/settings.js';
 import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND } from '../domain/units.js';
-import { timeoutsOf, type TickInput } from '../domain/workflow-input.js';
+import { limitsOf, type TickInput } from '../domain/workflow-input.js';
 import type { usageTick } from '../workflows/index.js';
 import type { TemporalClient } from './temporal.js';
 
@@ -79,7 +79,7 @@ async function desiredSchedule(
   const input: TickInput = {
     booksName: books.name,
     coarsest: granularity,
-    timeouts: timeoutsOf(settings),
+    limits: limitsOf(settings),
   };
   const spec = {
     intervals: [

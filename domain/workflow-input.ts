@@ -1,14 +1,14 @@
 /**
  * What starts a workflow: its input as plain data, the same for clients, activities and workflows. Owns shapes and
- * time-outs; ids are domain/ids.ts, what a workflow does is workflows/. Payloads are safe integers and text.
+ * limits; ids are domain/ids.ts, what a workflow does is workflows/. Payloads are safe integers and text.
  */
 import type { BackfillPiece, Reprocess } from './backfill-plan.js';
 import { ids } from './ids.js';
 import type { Granularity, Period, Span } from './period.js';
 import { MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND } from './units.js';
 
-/** Lengths in ms. They come with the input, so that a replay does not depend on a worker's settings. */
-export interface WorkflowTimeouts {
+/** Time-outs in ms, and how long a run may be. They come with the input, so that a replay does not depend on a worker's settings. */
+export interface WorkflowLimits {
   /** One try of a short activity (planning, waking, recording). */
   readonly planMs: number;
   /** A build that is not heard of for this long is tried again elsewhere. */
@@ -18,25 +18,28 @@ export interface WorkflowTimeouts {
   /** First wait for a period that another workflow builds; doubles up to the longest wait. */
   readonly firstWaitMs: number;
   readonly longestWaitMs: number;
+  /** Above this many events of history a run hands over to the next. */
+  readonly longestHistory: number;
 }
 
 /** DESIGN section 8. */
-export const USUAL_TIMEOUTS: WorkflowTimeouts = {
+export const USUAL_LIMITS: WorkflowLimits = {
   planMs: 30 * MS_PER_SECOND,
   heartbeatMs: 60 * MS_PER_SECOND,
   buildMs: 6 * MS_PER_HOUR,
   firstWaitMs: 5 * MS_PER_SECOND,
   longestWaitMs: MS_PER_MINUTE,
+  longestHistory: 2_000,
 };
 
-/** The time-outs that the settings say. */
-export function timeoutsOf(settings: {
+/** The limits that the settings say. */
+export function limitsOf(settings: {
   readonly planTimeoutMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly buildTimeoutMs: number;
-}): WorkflowTimeouts {
+}): WorkflowLimits {
   return {
-    ...USUAL_TIMEOUTS,
+    ...USUAL_LIMITS,
     planMs: settings.planTimeoutMs,
     heartbeatMs: settings.heartbeatTimeoutMs,
     buildMs: settings.buildTimeoutMs,
@@ -46,7 +49,7 @@ export function timeoutsOf(settings: {
 /** Every input carries the name of its books: a worker of other books refuses it (BOOKS_MISMATCH). */
 export interface BooksInput {
   readonly booksName: string;
-  readonly timeouts: WorkflowTimeouts;
+  readonly limits: WorkflowLimits;
 }
 
 /** Input of `usageTick`, and of the activity that wakes the keeper. */
@@ -138,14 +141,14 @@ export interface KeeperWake {
 }
 
 /** The call that wakes the keeper of some books for periods up to `coarsest`. */
-export function keeperWake({ booksName, timeouts, coarsest }: TickInput): KeeperWake {
+export function keeperWake({ booksName, limits, coarsest }: TickInput): KeeperWake {
   const names = ids(booksName);
   return {
     workflowType: 'usageKeeper',
     options: {
       workflowId: names.keeper,
       taskQueue: names.usageQueue,
-      args: [{ booksName, timeouts }],
+      args: [{ booksName, limits }],
       signal: 'wake',
       signalArgs: [{ coarsest }],
       staticSummary: `keeps the usage of ${booksName} up to date`,

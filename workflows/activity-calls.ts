@@ -1,21 +1,21 @@
 /** How workflows call activities: time-outs and retries (DESIGN section 8). Owns nothing of what they do. */
 import { proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
 import type { UsageActivities } from '../activities/index.js';
-import type { WorkflowTimeouts } from '../domain/workflow-input.js';
+import type { WorkflowLimits } from '../domain/workflow-input.js';
 
 /** Short ones, tried until they succeed: without its database a keeper can only wait. */
-export function shortActivities(timeouts: WorkflowTimeouts): ActivityInterfaceFor<UsageActivities> {
+export function shortActivities(limits: WorkflowLimits): ActivityInterfaceFor<UsageActivities> {
   return proxyActivities<UsageActivities>({
-    startToCloseTimeout: timeouts.planMs,
+    startToCloseTimeout: limits.planMs,
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '60s' },
   });
 }
 
 /** Builds, which heartbeat and resume by looking at the ledger again. */
-export function buildActivities(timeouts: WorkflowTimeouts): ActivityInterfaceFor<UsageActivities> {
+export function buildActivities(limits: WorkflowLimits): ActivityInterfaceFor<UsageActivities> {
   return proxyActivities<UsageActivities>({
-    startToCloseTimeout: timeouts.buildMs,
-    heartbeatTimeout: timeouts.heartbeatMs,
+    startToCloseTimeout: limits.buildMs,
+    heartbeatTimeout: limits.heartbeatMs,
     retry: {
       initialInterval: '1s',
       backoffCoefficient: 2,

@@ -18,7 +18,7 @@ export async function aggregatePeriod(input: AggregateInput): Promise<BuildSumma
   const title = aggregateTitle(input);
   setCurrentDetails(`${title}: is being built`);
   try {
-    const summary = await buildActivities(input.timeouts).aggregate(input);
+    const summary = await buildActivities(input.limits).aggregate(input);
     setCurrentDetails(`${title}: ${summary.outcome}`);
     return summary;
   } catch (error) {
@@ -26,7 +26,7 @@ export async function aggregatePeriod(input: AggregateInput): Promise<BuildSumma
     const { code, detail } = failureText(error);
     const { booksName, granularity, startAtMs, label } = input;
     await CancellationScope.nonCancellable(() =>
-      shortActivities(input.timeouts).recordFailure({
+      shortActivities(input.limits).recordFailure({
         ...{ booksName, granularity, startAtMs, label, code, detail },
       }),
     );

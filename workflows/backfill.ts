@@ -21,9 +21,6 @@ import type { BackfillCounts, BackfillInput } from '../domain/workflow-input.js'
 import { buildActivities, shortActivities } from './activity-calls.js';
 import { aggregatePeriod, aggregateTitle } from './aggregate-period.js';
 
-/** No piece is begun above this many events of history; the next run goes on. */
-const LONGEST_HISTORY = 2_000;
-
 export interface BackfillSummary extends BackfillCounts {
   readonly outcome: 'completed' | 'completed with failures';
 }
@@ -51,7 +48,7 @@ async function runLane(
   progress: Progress,
 ): Promise<void> {
   for (const piece of lane.slice(progress.cursor(index))) {
-    if (workflowInfo().historyLength > LONGEST_HISTORY) return;
+    if (workflowInfo().historyLength > input.limits.longestHistory) return;
     progress.add(await runPiece(input, piece));
     progress.advance(index);
   }
@@ -59,14 +56,14 @@ async function runLane(
 
 /** Waits while another workflow builds the same month. A failed piece is noted, and null. */
 async function runPiece(input: BackfillInput, piece: BackfillPiece): Promise<BuildSummary | null> {
-  const { booksName, timeouts, reprocess } = input;
+  const { booksName, limits, reprocess } = input;
   const title = aggregateTitle(piece);
-  let waitMs = timeouts.firstWaitMs;
+  let waitMs = limits.firstWaitMs;
   for (;;) {
     try {
       return await executeChild(aggregatePeriod, {
         workflowId: ids(booksName).period(piece.granularity, piece.startAtMs),
-        args: [{ ...piece, booksName, timeouts, reprocess }],
+        args: [{ ...piece, booksName, limits, reprocess }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary: title,
       });
@@ -75,27 +72,27 @@ async function runPiece(input: BackfillInput, piece: BackfillPiece): Promise<Bui
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return null;
     }
     await sleep(waitMs, { summary: `another workflow builds ${title}` });
-    waitMs = Math.min(waitMs * 2, timeouts.longestWaitMs);
+    waitMs = Math.min(waitMs * 2, limits.longestWaitMs);
   }
 }
 
 async function finish(input: BackfillInput, progress: Progress): Promise<BackfillSummary> {
-  const { booksName, range, reprocess, timeouts } = input;
-  progress.add(await buildActivities(timeouts).aggregateCoarse({ booksName, range, reprocess }));
+  const { booksName, range, reprocess, limits } = input;
+  progress.add(await buildActivities(limits).aggregateCoarse({ booksName, range, reprocess }));
   const outcome = progress.counts.periodsFailed === 0 ? 'completed' : 'completed with failures';
   await end(input, progress, outcome);
   return { outcome, ...progress.counts };
 }
 
 function end(
-  { booksName, name, timeouts }: BackfillInput,
+  { booksName, name, limits }: BackfillInput,
   { counts }: Progress,
   outcome: 'completed' | 'completed with failures' | 'cancelled' | 'failed',
 ): Promise<void> {
   setCurrentDetails(
     `${outcome}: ${counts.periodsBuilt} periods built, ${counts.periodsFailed} failed`,
   );
-  return shortActivities(timeouts).endBackfill({ booksName, name, counts, outcome });
+  return shortActivities(limits).endBackfill({ booksName, name, counts, outcome });
 }
 
 /** Cursors and counts. */

@@ -35,8 +35,6 @@ import { aggregatePeriod, aggregateTitle } from './aggregate-period.js';
 
 export const wake = defineSignal<[WakeRequest]>('wake');
 
-/** A run hands over to the next above this many events of history. */
-const LONGEST_HISTORY = 2_000;
 /** A task that is planned this often in a row with the same inputs makes no progress. */
 const TIMES_WITHOUT_PROGRESS = 3;
 /** How often the keeper waits for periods that other workflows build, before it leaves them to the next wake. */
@@ -63,7 +61,7 @@ export async function usageKeeper(input: KeeperInput): Promise<KeeperSummary> {
     if (!isResumed) mending.begin();
     isResumed = false;
     await mending.run();
-    if (isHistoryLong()) await continueAsNew<typeof usageKeeper>(mending.handover());
+    if (isHistoryLong(input)) await continueAsNew<typeof usageKeeper>(mending.handover());
   } while (inbox.coarsest !== null);
   return mending.summary();
 }
@@ -78,8 +76,8 @@ function coarser(a: Granularity | null, b: Granularity): Granularity {
   return a !== null && compareGranularity(a, b) > 0 ? a : b;
 }
 
-function isHistoryLong(): boolean {
-  return workflowInfo().historyLength > LONGEST_HISTORY;
+function isHistoryLong(input: KeeperInput): boolean {
+  return workflowInfo().historyLength > input.limits.longestHistory;
 }
 
 const isSame = (a: PeriodKey, b: PeriodKey): boolean =>
@@ -99,7 +97,7 @@ class Mending {
     private readonly input: KeeperInput,
     private readonly inbox: Inbox,
   ) {
-    this.activities = shortActivities(input.timeouts);
+    this.activities = shortActivities(input.limits);
     this.state = input.resumed ?? {
       coarsest: 'month',
       leftOut: [],
@@ -122,7 +120,7 @@ class Mending {
   /** Until nothing is left to build, or this run's history is long. */
   async run(): Promise<void> {
     let waits = 0;
-    for (let isFirst = true; !isHistoryLong(); isFirst = false) {
+    for (let isFirst = true; !isHistoryLong(this.input); isFirst = false) {
       const tasks = await this.plan(isFirst);
       if (tasks.length > 0) {
         await this.build(tasks);
@@ -155,7 +153,7 @@ class Mending {
 
   private async build(tasks: readonly KeeperTask[]): Promise<void> {
     for (const task of tasks) {
-      if (isHistoryLong()) return;
+      if (isHistoryLong(this.input)) return;
       if (await this.makesProgress(task)) await this.buildOne(task);
     }
   }
@@ -182,14 +180,14 @@ class Mending {
   }
 
   private async buildOne(task: KeeperTask): Promise<void> {
-    const { booksName, timeouts } = this.input;
+    const { booksName, limits } = this.input;
     const { granularity, startAtMs, endAtMs, label, only } = task;
     try {
       const built = await executeChild(aggregatePeriod, {
         workflowId: ids(booksName).period(granularity, startAtMs),
         args: [
           {
-            ...{ booksName, timeouts, granularity, startAtMs, endAtMs, label },
+            ...{ booksName, limits, granularity, startAtMs, endAtMs, label },
             ...(only === undefined ? {} : { only }),
             reprocess: 'stale',
           },
@@ -210,7 +208,7 @@ class Mending {
 
   /** A wake ends the wait. */
   private async waitForOthers(waits: number): Promise<void> {
-    const { firstWaitMs, longestWaitMs } = this.input.timeouts;
+    const { firstWaitMs, longestWaitMs } = this.input.limits;
     const waitMs = Math.min(firstWaitMs * 2 ** waits, longestWaitMs);
     await condition(() => this.inbox.coarsest !== null, waitMs);
     this.collided = [];

@@ -6,7 +6,7 @@ import { shortActivities } from './activity-calls.js';
 
 /** Wakes the keeper for periods up to `coarsest`; on the first run the books begin instead. */
 export async function usageTick(input: TickInput): Promise<WakeOutcome> {
-  const woken = await shortActivities(input.timeouts).wakeKeeper(input);
+  const woken = await shortActivities(input.limits).wakeKeeper(input);
   setCurrentDetails(woken.outcome);
   return woken;
 }

@@ -6,7 +6,7 @@ import { openBooksAt, type OpenBooks } from '../open-books.js';
 import type { TemporalClient } from '../temporal.js';
 import { JobhoursError } from '../../domain/errors.js';
 import { EMBEDDED_ZONE, parseSettings, type Settings } from '../../domain/settings.js';
-import { timeoutsOf } from '../../domain/workflow-input.js';
+import { limitsOf } from '../../domain/workflow-input.js';
 import { joinServers, type JoinedServers } from './joining.js';
 import type { TemporalTarget } from './servers.js';
 import type { Stopping } from './stopping.js';
@@ -112,7 +112,7 @@ export class ProcessContext implements CommandContext {
       ]);
       const temporal = await connectTemporal(last.temporal);
       try {
-        await wakeKeeper(temporal, last.booksName, 'month', timeoutsOf(this.settings));
+        await wakeKeeper(temporal, last.booksName, 'month', limitsOf(this.settings));
       } finally {
         await temporal.close();
       }

@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { JobhoursError } from '../../domain/errors.js';
+import { SACCT_FIELDS } from '../../domain/sacct-record.js';
 import { MS_PER_SECOND } from '../../domain/units.js';
 import { openImportInput } from '../import-input.js';
 import { openRejectsFile } from '../import-rejects.js';
@@ -34,10 +35,8 @@ values. FILE may be - for standard input. Exit status 2 when records were reject
 
 const SACCT_HELP = `
 The input is what Open XDMoD asks sacct for: 26 fields separated by |, with or without a header line:
-  TZ=UTC sacct --clusters=NAME --allusers --parsable2 --noheader --allocations --duplicates \\
-    --starttime 2026-01-01T00:00:00 --endtime 2026-02-01T00:00:00 --format=jobid,jobidraw,cluster,partition,\\
-    qos,account,group,gid,user,uid,submit,eligible,start,end,elapsed,exitcode,state,nnodes,ncpus,reqcpus,\\
-    reqmem,reqtres,alloctres,timelimit,nodelist,jobname
+  TZ=UTC sacct -M CLUSTER --allusers --allocations --duplicates --parsable2 --noheader -S 2026-01-01 -E 2026-02-01 \
+--format=${SACCT_FIELDS.join(',')} > sacct.txt
 Steps and jobs that never started are set aside. A job is known by jobidraw@submit in its cluster.
 
 Examples:

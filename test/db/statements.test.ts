@@ -28,15 +28,16 @@ const SERVER_TYPE: Readonly<Record<string, string>> = {
 const serverTypes = (columns: Readonly<Record<string, string>>): (string | undefined)[] =>
   Object.values(columns).map((type) => SERVER_TYPE[type.replace('?', '')]);
 
-/** CREATE and ANALYZE cannot be prepared: they are run, in the order of their declaration. */
-const UTILITY = /^(create|analyze)\b/;
+/** These cannot be prepared: they are run, in the order of their declaration. */
+const UTILITY = /^(create|analyze|lock|set)\b/;
 
 async function preparedTypes(
   client: pg.Client,
   statement: Statement,
 ): Promise<{ params: string[]; row: string[] }> {
   if (UTILITY.test(statement.text)) {
-    await client.query(statement.text);
+    // In a transaction, as LOCK and SET LOCAL need.
+    await client.query(`begin; ${statement.text}; commit`);
     return { params: [], row: [] };
   }
   await client.query(`prepare checked as ${statement.text}`);

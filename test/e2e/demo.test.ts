@@ -109,6 +109,26 @@ describe('npm start', () => {
   });
 
   it(
+    'goes on after kill -9 in the middle of its backfill, to figures that add up (G9)',
+    async () => {
+      const other = await CommandLine.create();
+      try {
+        const killed = other.start(['demo']);
+        await killed.waitFor('Temporal UI:');
+        killed.signal('SIGKILL');
+        expect((await killed.finished).stdout).not.toContain('Check:');
+        await other.untilNothingRuns();
+        const finished = await other.run(['demo', '--exit']);
+        expect(said(finished, 'Check')).toMatch(/ equal to the ms$/);
+        expect(finished.exitCode).toBe(0);
+      } finally {
+        await other.remove();
+      }
+    },
+    4 * MINUTES,
+  );
+
+  it(
     'without a Temporal program still shows usage, names the ways out and fails with --exit',
     async () => {
       const finished = await shell.run(['demo', '--exit'], {

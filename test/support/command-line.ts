@@ -27,7 +27,10 @@ export interface Running {
 }
 
 export interface RunOptions {
-  readonly input?: string;
+  /** What stdin has; null keeps it open. Default: nothing. */
+  readonly input?: string | null;
+  /** Closes the reading end of stdout at once, as `| head -0` does. */
+  readonly closesStdout?: true;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -58,7 +61,8 @@ export class CommandLine {
     });
     this.children.add(child);
     child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
+    if (options.input !== null) child.stdin.end(options.input ?? '');
+    if (options.closesStdout === true) child.stdout.destroy();
     const [stdout, stderr] = [collected(child.stdout), collected(child.stderr)];
     const finished = new Promise<Finished>((resolve) => {
       child.once('close', (exitCode) => {

@@ -7,7 +7,7 @@ import { connectTemporal, type TemporalClient } from '../../client/temporal.js';
 import type { Books } from '../../db/books-store.js';
 import { Calendar } from '../../domain/calendar.js';
 import { ids, type Ids } from '../../domain/ids.js';
-import type { WorkflowTimeouts } from '../../domain/workflow-input.js';
+import type { WorkflowLimits } from '../../domain/workflow-input.js';
 import { startWorker, type RunningWorker } from '../../workers/worker.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from './database.js';
 
@@ -20,12 +20,13 @@ export const SETTINGS = {
 };
 
 /** Short, so that a test sees what happens after them. */
-export const TIMEOUTS: WorkflowTimeouts = {
+export const LIMITS: WorkflowLimits = {
   planMs: 10_000,
   heartbeatMs: 5_000,
   buildMs: 60_000,
   firstWaitMs: 200,
   longestWaitMs: 1_000,
+  longestHistory: 2_000,
 };
 
 export interface TemporalBooks extends BackfillContext {
@@ -72,7 +73,7 @@ export async function openTemporalBooks(zone = 'UTC'): Promise<TemporalBooks> {
     database: test.database,
     calendar: Calendar.of(zone),
     settings: SETTINGS,
-    timeouts: TIMEOUTS,
+    limits: LIMITS,
     names: ids(books.name),
     work: async () => {
       const worker = await startWorker({

@@ -4,7 +4,7 @@ import { wakeKeeper } from '../../client/keeper.js';
 import { keeperWake } from '../../domain/workflow-input.js';
 import type { usageKeeper, usageTick } from '../../workflows/index.js';
 import { differences, insertRuns, ledgerDigests, setOrigin } from '../support/runs.js';
-import { openTemporalBooks, TIMEOUTS, type TemporalBooks } from '../support/temporal-books.js';
+import { openTemporalBooks, LIMITS, type TemporalBooks } from '../support/temporal-books.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,7 +22,7 @@ async function tick(coarsest: 'hour' | 'day' | 'week' | 'month', n: number): Pro
   const { outcome } = await books.temporal.client.workflow.execute<typeof usageTick>('usageTick', {
     workflowId: `${books.names.schedule(coarsest)}-${n}`,
     taskQueue: books.names.usageQueue,
-    args: [{ booksName: books.books.name, coarsest, timeouts: TIMEOUTS }],
+    args: [{ booksName: books.books.name, coarsest, limits: LIMITS }],
   });
   return outcome;
 }
@@ -120,7 +120,7 @@ describe('the keeper of books that begin', () => {
       },
     ]);
     expect(await differences(books.test)).not.toEqual([]);
-    await wakeKeeper(books.temporal, books.books.name, 'month', TIMEOUTS);
+    await wakeKeeper(books.temporal, books.books.name, 'month', LIMITS);
     await keeperResult();
     expect(await differences(books.test)).toEqual([]);
   });
@@ -129,7 +129,7 @@ describe('the keeper of books that begin', () => {
 describe('wakes', () => {
   it('loses none of 300 that come while the keeper keeps ending', async () => {
     const { client } = books.temporal;
-    const wake = keeperWake({ booksName: books.books.name, coarsest: 'hour', timeouts: TIMEOUTS });
+    const wake = keeperWake({ booksName: books.books.name, coarsest: 'hour', limits: LIMITS });
     const runs = new Set<string>();
     for (let sent = 0; sent < 300; sent += 1) {
       const handle = await client.workflow.signalWithStart(wake.workflowType, wake.options);
