@@ -4,7 +4,7 @@ import { demoStartAtMs } from '../domain/demo-records.js';
 import { JobhoursError } from '../domain/errors.js';
 import { GRANULARITIES, type Granularity } from '../domain/period.js';
 import { MS_PER_SECOND } from '../domain/units.js';
-import { timeoutsOf } from '../domain/workflow-input.js';
+import { limitsOf } from '../domain/workflow-input.js';
 import {
   createBackfill,
   listBackfills,
@@ -31,7 +31,7 @@ export async function backfillDemo(
   onProgress: (progress: BackfillProgress) => void,
 ): Promise<Record<Granularity, number>> {
   const { database, books, calendar, settings } = open;
-  const timeouts = { ...timeoutsOf(settings), heartbeatMs: HEARTBEAT_TIMEOUT_MS };
+  const limits = { ...limitsOf(settings), heartbeatMs: HEARTBEAT_TIMEOUT_MS };
   const interrupted = (await listBackfills(database, NEWEST)).filter(
     ({ outcome }) => outcome === null,
   );
@@ -49,7 +49,7 @@ export async function backfillDemo(
     name: null,
   });
   for (const request of requests) {
-    const { name } = await createBackfill(temporal, { ...open, timeouts }, request);
+    const { name } = await createBackfill(temporal, { ...open, limits }, request);
     const { outcome, periodsFailed } = await waitForBackfill(temporal, open, name, onProgress);
     if (outcome !== 'completed') {
       throw new JobhoursError(

@@ -47,7 +47,7 @@ async function* readable(
 }
 
 function unreadable(name: string, error: unknown): JobhoursError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const { message: reason = String(error) } = error as { readonly message?: string };
   return new JobhoursError(
     'FILE_UNREADABLE',
     `${name}: ${reason}`,

@@ -19,7 +19,7 @@ export async function openRejectsFile(path: string): Promise<RejectsFile> {
   try {
     file = await open(path, 'w');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const { message: reason = String(error) } = error as { readonly message?: string };
     throw new JobhoursError(
       'FILE_UNREADABLE',
       `--rejects ${path}: ${reason}`,

@@ -6,9 +6,9 @@ import { JobhoursError, type ErrorCode } from './errors.js';
 import { quotedValue } from './quoted-value.js';
 
 /** Longest name, in Unicode code points. */
-export const MAX_NAME_LENGTH = 1_000;
+const MAX_NAME_LENGTH = 1_000;
 /** Longest name in bytes of UTF-8: an entry of a btree index in PostgreSQL holds at most 2,704 bytes. */
-export const MAX_NAME_BYTES = 2_600;
+const MAX_NAME_BYTES = 2_600;
 
 const PLAIN = /^[!-~]{1,255}$/;
 const CONTROL = /\p{Cc}/u;
@@ -32,7 +32,7 @@ function codePoint(character: string): string {
 }
 
 /** Bytes that a text takes in UTF-8. */
-export function utf8Length(text: string): number {
+function utf8Length(text: string): number {
   let bytes = 0;
   for (const character of text) {
     const point = character.codePointAt(0) ?? 0;

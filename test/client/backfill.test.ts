@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createBackfill, waitForBackfill, type BackfillRequest } from '../../client/backfill.js';
+import { wakeKeeper } from '../../client/keeper.js';
 import { showBackfill } from '../../client/backfill-view.js';
 import type { Backfill } from '../../client/backfill-view.js';
 import type { Span } from '../../domain/period.js';
@@ -135,6 +136,71 @@ describe('a backfill', () => {
     expect(await ledgerDigests(one.test)).toEqual(reference);
     expect(await differences(one.test)).toEqual([]);
   }, 90_000);
+
+  it('hands over to a next run when its history is long, with an equal result', async () => {
+    const one = await openWithRuns();
+    await one.work();
+    const short = { ...one, limits: { ...LIMITS, longestHistory: 12 } };
+    const { name } = await createBackfill(one.temporal, short, { ...ALL, lanes: 2 });
+    const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
+    expect(ended).toMatchObject({ outcome: 'completed', periodsBuilt: reference.length });
+    expect(await ledgerDigests(one.test)).toEqual(reference);
+    const { client } = one.temporal;
+    const runs = [];
+    for await (const run of client.workflow.list({ query: `WorkflowType = 'backfill'` })) {
+      if (run.workflowId === one.names.backfill(name)) runs.push(run);
+    }
+    expect(runs.length).toBeGreaterThan(1);
+  }, 60_000);
+
+  it('notes a piece that fails, goes on with the others, and says so', async () => {
+    const one = await openWithRuns();
+    await one.work();
+    const bad = Date.UTC(2026, 1, 10, 3);
+    await one.test.query(
+      `create function refuse() returns trigger language plpgsql as $$
+       begin raise exception 'refused for a test' using errcode = 'P0001'; end $$`,
+    );
+    await one.test.query(
+      `create trigger refused before insert on period for each row
+       when (new.start_at_ms = ${bad} and new.granularity = 'hour') execute function refuse()`,
+    );
+    const ended = await createAndWait(one, { name: 'noted' });
+    expect(ended).toMatchObject({ outcome: 'completed with failures', periodsFailed: 1 });
+    // Everything but that hour, its day, its week and its month.
+    expect(await ledgerDigests(one.test)).toHaveLength(reference.length - 4);
+    const { failures, progress } = await showBackfill(one.database, one.calendar, 'noted');
+    expect(failures).toMatchObject([{ granularity: 'hour', code: 'DATABASE_FAILURE' }]);
+    expect(progress.of - progress.done).toBe(1);
+    await one.test.query('drop trigger refused on period');
+    expect((await createAndWait(one)).outcome).toBe('completed');
+    expect(await ledgerDigests(one.test)).toEqual(reference);
+  }, 60_000);
+
+  it('keeps its range from the keeper while it runs', async () => {
+    const one = await openWithRuns();
+    await one.work();
+    const hour = one.calendar.startOf('hour', Date.now()) - 3_600_000;
+    const session = await one.test.connect();
+    await session.query('begin');
+    await session.query('lock table usage_hour');
+    const { name } = await createBackfill(one.temporal, one, {
+      ...ALL,
+      ...{ start: hour - 5 * 3_600_000, end: hour },
+    });
+    await wakeKeeper(one.temporal, one.books.name, 'hour', LIMITS);
+    const keeper = one.temporal.client.workflow.getHandle(one.names.keeper);
+    // Only the hour behind the range is the keeper's; it waits for the locked table too.
+    await until('the keeper builds', async () => {
+      const { events } = await keeper.fetchHistory();
+      return (events ?? []).some((event) => event.childWorkflowExecutionStartedEventAttributes);
+    });
+    await session.query('commit');
+    expect(await keeper.result()).toMatchObject({ hoursBuilt: 1, failed: 0 });
+    const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
+    expect(ended).toMatchObject({ hoursBuilt: 5, outcome: 'completed' });
+    expect(await differences(one.test)).toEqual([]);
+  }, 60_000);
 
   it('moves the origin only to the past, and what began before it is exact afterwards', async () => {
     const one = await openWithRuns();

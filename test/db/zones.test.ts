@@ -22,7 +22,7 @@ describe('days of odd length (G1, G2, G3, G4)', () => {
   let test: TestDatabase;
   afterEach(() => test.close());
 
-  it.each(DAYS)('%s at %d: %s', async (zone, atMs) => {
+  it.each(DAYS)('%s at %d: %s', async (zone, atMs, _what) => {
     const calendar = Calendar.of(zone);
     test = await createTestDatabase();
     await openTestBooks(test, { zone });

@@ -23,6 +23,7 @@ export async function runCommand(
   test: TestDatabase,
   register: Register,
   argv: readonly string[],
+  overrides: Partial<CommandContext> = {},
 ): Promise<CommandRun> {
   const lines = { out: [] as string[], err: [] as string[] };
   const settings = parseSettings({});
@@ -49,6 +50,7 @@ export async function runCommand(
     note: (text) => void lines.err.push(text),
     isInteractive: false,
     untilStopped: unused,
+    ...overrides,
   };
   const program = new Command('jobhours').exitOverride();
   register(program, context);
