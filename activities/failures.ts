@@ -20,7 +20,7 @@ function plain(details: Readonly<Record<string, unknown>>): unknown {
 }
 
 /** An error as Temporal reports it; Temporal's own failures (a cancellation) pass unchanged. */
-export function temporalFailure(error: unknown): Error {
+function temporalFailure(error: unknown): Error {
   if (error instanceof TemporalFailure) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
   if (!isJobhoursError(error)) {

@@ -77,10 +77,7 @@ function told(planned: Plan, tasks: readonly KeeperTask[], originAtMs: number | 
 }
 
 /** `48 hours, 2 days are missing ...: jobhours backfill create --start A --end B`, or an empty text. */
-export function beyondReachText(
-  missing: readonly MissingSpan[],
-  originAtMs: number | null,
-): string {
+function beyondReachText(missing: readonly MissingSpan[], originAtMs: number | null): string {
   if (missing.length === 0) return '';
   const periods = new Map<Granularity, number>();
   for (const one of missing) {
@@ -106,7 +103,7 @@ function warn(pass: PlanPass, planned: Plan, { books, ledger }: PlanningState): 
   }
 }
 
-/** Those of the open backfills that Temporal runs: one whose workflow is gone must not hold its range for ever. */
+/** Those of the open backfills that Temporal runs, in time order: one whose workflow is gone must not hold its range for ever. */
 async function runningBackfills(
   booksName: string,
   open: readonly Backfill[],
@@ -122,7 +119,7 @@ async function runningBackfills(
       );
     }
   }
-  return running;
+  return running.sort((a, b) => a.startAtMs - b.startAtMs);
 }
 
 async function isRunning(workflowId: string): Promise<boolean> {

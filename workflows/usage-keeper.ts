@@ -33,7 +33,7 @@ import type {
 import { shortActivities } from './activity-calls.js';
 import { aggregatePeriod, aggregateTitle } from './aggregate-period.js';
 
-export const wake = defineSignal<[WakeRequest]>('wake');
+const wake = defineSignal<[WakeRequest]>('wake');
 
 /** A task that is planned this often in a row with the same inputs makes no progress. */
 const TIMES_WITHOUT_PROGRESS = 3;

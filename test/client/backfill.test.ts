@@ -57,6 +57,7 @@ function someRuns(count: number): NewRun[] {
 let books: TemporalBooks;
 let reference: string[];
 const opened: TemporalBooks[] = [];
+const children: ChildProcess[] = [];
 
 async function openWithRuns(zone = 'UTC'): Promise<TemporalBooks> {
   const one = await openTemporalBooks(zone);
@@ -81,6 +82,7 @@ beforeAll(async () => {
   await books.work();
 });
 afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
   for (const one of opened) await one.close();
 });
 
@@ -183,7 +185,7 @@ describe('a backfill', () => {
     const hour = one.calendar.startOf('hour', Date.now()) - 3_600_000;
     const session = await one.test.connect();
     await session.query('begin');
-    await session.query('lock table usage_hour');
+    await session.query('lock table usage_hour in exclusive mode');
     const { name } = await createBackfill(one.temporal, one, {
       ...ALL,
       ...{ start: hour - 5 * 3_600_000, end: hour },
@@ -221,6 +223,22 @@ describe('a backfill', () => {
     expect(await ledgerDigests(one.test)).toEqual(reference);
   }, 60_000);
 
+  it('stops within seconds when its worker is told to, and goes on in another', async () => {
+    const one = await openWithRuns();
+    const first = await one.work();
+    const { name } = await createBackfill(one.temporal, one, ALL);
+    await until('some hours are built', async () => (await ledgerDigests(one.test)).length > 50);
+    const startedMs = performance.now();
+    await first.shutdown();
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    expect((await ledgerDigests(one.test)).length).toBeLessThan(reference.length);
+    expect(await one.test.query('select code from period_failure')).toEqual([]);
+    await one.work();
+    const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
+    expect(ended.outcome).toBe('completed');
+    expect(await ledgerDigests(one.test)).toEqual(reference);
+  }, 60_000);
+
   it('goes on when its worker is killed in the middle, with an equal result (G9)', async () => {
     const one = await openWithRuns();
     const killed = spawn(
@@ -234,6 +252,7 @@ describe('a backfill', () => {
         },
       },
     );
+    children.push(killed);
     const short = { ...one, limits: { ...LIMITS, heartbeatMs: 3_000 } };
     const { name } = await createBackfill(one.temporal, short, ALL);
     const hours = async (): Promise<number> =>

@@ -36,7 +36,8 @@ async function originAtMs(): Promise<number | null> {
   const [row] = await books.test.query<{ origin_at_ms: string | null }>(
     'select origin_at_ms from books',
   );
-  return row?.origin_at_ms == null ? null : Number(row.origin_at_ms);
+  const text = row?.origin_at_ms ?? null;
+  return text === null ? null : Number(text);
 }
 
 describe('the keeper of books that begin', () => {
@@ -135,7 +136,7 @@ describe('wakes', () => {
       const handle = await client.workflow.signalWithStart(wake.workflowType, wake.options);
       runs.add(handle.signaledRunId);
       // Looking at it passes the time, so that the next wake comes at another point of a run.
-      for (let looks = 0; looks < (sent * 7) % 40; looks += 1) await handle.describe();
+      for (let looks = 0; looks < (sent * 7) % 20; looks += 1) await handle.describe();
     }
     let handled = 0;
     for (const runId of runs) {
