@@ -3,15 +3,13 @@
  * order and what one failure stops; which ones is domain/backfill-plan.ts.
  */
 import { coarsePeriodsOf, type CoarsePeriod, type Reprocess } from '../domain/backfill-plan.js';
-import { isJobhoursError, JobhoursError } from '../domain/errors.js';
 import { contains, PART_OF, type Span } from '../domain/period.js';
-import type {
-  AggregateHooks,
-  AggregateStore,
-  AggregateSummary,
-  FailedPeriod,
-} from './aggregate.js';
-import { nothingBuilt } from './build-summary.js';
+import {
+  PeriodBuilds,
+  type AggregateHooks,
+  type AggregateStore,
+  type AggregateSummary,
+} from './period-builds.js';
 import type { UsageDoor } from './usage-door.js';
 
 export interface CoarseRequest {
@@ -19,8 +17,6 @@ export interface CoarseRequest {
   readonly range: Span;
   readonly reprocess: Reprocess;
 }
-
-const COUNTER = { day: 'daysBuilt', week: 'weeksBuilt', month: 'monthsBuilt' } as const;
 
 /** Builds them, days first. A failure is recorded and stops only the periods made of the failed one. */
 export async function aggregateCoarse(
@@ -37,54 +33,22 @@ export async function aggregateCoarse(
     range: request.range,
     reprocess: request.reprocess,
   });
-  const summary = { ...nothingBuilt(), blocked };
-  const failed: CoarsePeriod[] = [];
-  for (const [done, period] of build.entries()) {
-    if (hooks.isCancelled()) {
-      throw new JobhoursError(
-        'INTERRUPTED',
-        `stopped before ${period.granularity} ${period.label}`,
-      );
-    }
-    hooks.heartbeat({ done, of: build.length, now: period.label });
-    if (failed.some((part) => isPart(part, period))) {
-      summary.blocked += 1;
-      failed.push(period);
-    } else if (!(await attempt(store, period, summary))) {
-      failed.push(period);
+  const builds = new PeriodBuilds(store, hooks);
+  builds.summary.blocked = blocked;
+  builds.announce(build.length);
+  const notBuilt: CoarsePeriod[] = [];
+  for (const coarse of build) {
+    const { partStartsAtMs, ...period } = coarse;
+    if (notBuilt.some((part) => isPart(part, coarse))) {
+      builds.summary.blocked += 1;
+      notBuilt.push(coarse);
+    } else if ((await builds.attempt(period, partStartsAtMs, false)) === null) {
+      notBuilt.push(coarse);
     }
   }
-  return summary;
+  return builds.summary;
 }
 
 function isPart(part: CoarsePeriod, whole: CoarsePeriod): boolean {
   return PART_OF[whole.granularity] === part.granularity && contains(whole, part);
-}
-
-/** False when it failed. Errors that can pass are thrown: the next try looks at the ledger again. */
-async function attempt(
-  store: AggregateStore,
-  period: CoarsePeriod,
-  summary: AggregateSummary,
-): Promise<boolean> {
-  const { granularity, startAtMs, endAtMs, label } = period;
-  try {
-    const result = await store.build(
-      { granularity, startAtMs, endAtMs, label },
-      period.partStartsAtMs,
-    );
-    if (granularity !== 'hour') summary[COUNTER[granularity]] += 1;
-    summary.rowsWritten += result.rowsWritten;
-    summary.rowsRemoved += result.rowsRemoved;
-    summary.dirtyRowsRemoved += result.dirtyRowsRemoved;
-    return true;
-  } catch (error) {
-    if (isJobhoursError(error) && error.retryable && error.code !== 'REPLAN') throw error;
-    const code = isJobhoursError(error) ? error.code : 'UNEXPECTED';
-    const detail = error instanceof Error ? error.message : String(error);
-    const failure: FailedPeriod = { granularity, startAtMs, label, code, detail };
-    summary.failed.push(failure);
-    await store.recordFailure(failure, error);
-    return false;
-  }
 }

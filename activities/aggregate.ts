@@ -4,13 +4,16 @@
  * after any crash by looking at the ledger again, so it keeps no state of its own.
  */
 import type { BuildResult } from '../db/period-builder.js';
+import type { Reprocess } from '../domain/backfill-plan.js';
 import type { Calendar } from '../domain/calendar.js';
-import { isJobhoursError, JobhoursError } from '../domain/errors.js';
 import { subtract, type LedgerState } from '../domain/ledger.js';
 import { contains, PART_OF, type Granularity, type Period, type Span } from '../domain/period.js';
-
-/** Which periods of the range are built: those not in the ledger, also those that no longer fit, or every one. */
-export type Reprocess = 'missing' | 'stale' | 'all';
+import {
+  PeriodBuilds,
+  type AggregateHooks,
+  type AggregateStore,
+  type AggregateSummary,
+} from './period-builds.js';
 
 export interface AggregateRequest extends Span {
   readonly granularity: Granularity;
@@ -19,53 +22,8 @@ export interface AggregateRequest extends Span {
   readonly reprocess: Reprocess;
 }
 
-/** One failed period of a request. */
-export interface FailedPeriod {
-  readonly granularity: Granularity;
-  readonly startAtMs: number;
-  readonly label: string;
-  readonly code: string;
-  readonly detail: string;
-}
-
-/** What was done, in plain numbers. */
-export interface AggregateSummary {
-  hoursBuilt: number;
-  daysBuilt: number;
-  weeksBuilt: number;
-  monthsBuilt: number;
-  rowsWritten: number;
-  rowsRemoved: number;
-  dirtyRowsRemoved: number;
-  /** Coarser periods left alone because a part of them is missing, stale or failed. */
-  blocked: number;
-  failed: FailedPeriod[];
-}
-
-/** The doors to PostgreSQL, handed in by the worker. */
-export interface AggregateStore {
-  /** The origin now in force. */
-  originAtMs(): Promise<number | null>;
-  ledgerState(): Promise<LedgerState>;
-  build(period: Period, expectedPartStarts: readonly number[]): Promise<BuildResult>;
-  recordFailure(failure: FailedPeriod, error: unknown): Promise<void>;
-}
-
-export interface AggregateHooks {
-  heartbeat(progress: { done: number; of: number; now: string }): void;
-  /** True when the work should stop between two builds. */
-  isCancelled(): boolean;
-}
-
 /** Passes over the hours before what is still stale is left to the next plan. */
 const PASSES = 4;
-
-const COUNTER = {
-  hour: 'hoursBuilt',
-  day: 'daysBuilt',
-  week: 'weeksBuilt',
-  month: 'monthsBuilt',
-} as const;
 
 /**
  * Builds what the request names. A part that fails is recorded and stops only the periods made of it. Errors that
@@ -82,30 +40,19 @@ export async function aggregate(
 }
 
 class Aggregation {
-  private readonly summary: AggregateSummary = {
-    hoursBuilt: 0,
-    daysBuilt: 0,
-    weeksBuilt: 0,
-    monthsBuilt: 0,
-    rowsWritten: 0,
-    rowsRemoved: 0,
-    dirtyRowsRemoved: 0,
-    blocked: 0,
-    failed: [],
-  };
+  private readonly builds: PeriodBuilds;
   private readonly span: Span;
-  private readonly failedKeys = new Set<string>();
+  /** The last look at a granularity: what lost against another transaction counts as failed. */
   private isLastPass = false;
-  private of = 0;
-  private done = 0;
 
   constructor(
     private readonly store: AggregateStore,
     private readonly calendar: Calendar,
     private readonly request: AggregateRequest,
-    private readonly hooks: AggregateHooks,
+    hooks: AggregateHooks,
     private readonly originAtMs: number | null,
   ) {
+    this.builds = new PeriodBuilds(store, hooks);
     this.span = request.only ?? request;
   }
 
@@ -115,7 +62,7 @@ class Aggregation {
     if (this.request.granularity === 'week' || this.request.granularity === 'month') {
       if (this.request.only === undefined) await this.buildCoarse(this.request.granularity);
     }
-    return this.summary;
+    return this.builds.summary;
   }
 
   /** True for a period that ends after the origin, and for one that is in the ledger all the same (P1). */
@@ -142,7 +89,7 @@ class Aggregation {
   /** The expected periods that the request wants built, judged by the ledger as it is now. */
   private wanted(granularity: Granularity, state: LedgerState, isFirstPass: boolean): Period[] {
     const expected = this.expected(granularity, state);
-    const left = expected.filter((period) => !this.failedKeys.has(keyOf(period)));
+    const left = expected.filter((period) => !this.builds.hasFailed(period));
     if (this.request.reprocess === 'all' && isFirstPass) return left;
     const stale = new Set(state.stale.map(keyOf));
     const skipStale = this.request.reprocess === 'missing';
@@ -158,7 +105,7 @@ class Aggregation {
       const state = await this.store.ledgerState();
       const wanted = this.wanted('hour', state, pass === 0);
       if (wanted.length === 0) return;
-      this.of += wanted.length;
+      this.builds.announce(wanted.length);
       await this.buildChain(wanted);
     }
   }
@@ -194,7 +141,7 @@ class Aggregation {
       state.ranges[part],
       state.stale.filter((period) => period.granularity === part),
     );
-    this.of += wanted.length;
+    this.builds.announce(wanted.length);
     for (const period of wanted) {
       const parts = [...this.calendar.periodsWithin(part, period)].filter((one) =>
         this.isKept(one, state),
@@ -205,49 +152,13 @@ class Aggregation {
           parts.map((one) => one.startAtMs),
         );
       } else {
-        this.summary.blocked += 1;
+        this.builds.summary.blocked += 1;
       }
     }
   }
 
-  private async attempt(
-    period: Period,
-    partStarts: readonly number[],
-  ): Promise<BuildResult | null> {
-    if (this.hooks.isCancelled()) {
-      throw new JobhoursError(
-        'INTERRUPTED',
-        `stopped before ${period.granularity} ${period.label}`,
-      );
-    }
-    this.hooks.heartbeat({ done: this.done, of: this.of, now: period.label });
-    try {
-      const result = await this.store.build(period, partStarts);
-      this.summary[COUNTER[period.granularity]] += 1;
-      this.summary.rowsWritten += result.rowsWritten;
-      this.summary.rowsRemoved += result.rowsRemoved;
-      this.summary.dirtyRowsRemoved += result.dirtyRowsRemoved;
-      return result;
-    } catch (error) {
-      await this.noteFailure(period, error);
-      return null;
-    } finally {
-      this.done += 1;
-    }
-  }
-
-  private async noteFailure(period: Period, error: unknown): Promise<void> {
-    // Somebody else changed the same period: the next pass sees what is left to do (A6).
-    if (isJobhoursError(error, 'REPLAN')) {
-      if (!this.isLastPass) return;
-    } else if (isJobhoursError(error) && error.retryable) throw error;
-    const { granularity, startAtMs, label } = period;
-    const code = isJobhoursError(error) ? error.code : 'UNEXPECTED';
-    const detail = error instanceof Error ? error.message : String(error);
-    const failed = { granularity, startAtMs, label, code, detail };
-    this.failedKeys.add(keyOf(period));
-    this.summary.failed.push(failed);
-    await this.store.recordFailure(failed, error);
+  private attempt(period: Period, partStarts: readonly number[]): Promise<BuildResult | null> {
+    return this.builds.attempt(period, partStarts, !this.isLastPass);
   }
 }
 

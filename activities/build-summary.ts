@@ -1,6 +1,6 @@
 /** What a build did, flat, in words and numbers: what workflows return and people read. */
 import type { PeriodKey } from '../domain/workflow-input.js';
-import type { AggregateSummary } from './aggregate.js';
+import type { AggregateSummary } from './period-builds.js';
 
 export interface BuildSummary {
   /** In words for people. */
@@ -59,19 +59,4 @@ function outcomeOf(summary: AggregateSummary): string {
   if (summary.failed.length > 0) parts.push(`${summary.failed.length} failed`);
   if (summary.blocked > 0) parts.push(`${summary.blocked} blocked by a part`);
   return parts.join('; ');
-}
-
-/** The summary to begin with. */
-export function nothingBuilt(): AggregateSummary {
-  return {
-    hoursBuilt: 0,
-    daysBuilt: 0,
-    weeksBuilt: 0,
-    monthsBuilt: 0,
-    rowsWritten: 0,
-    rowsRemoved: 0,
-    dirtyRowsRemoved: 0,
-    blocked: 0,
-    failed: [],
-  };
 }

@@ -8,7 +8,7 @@ import type {
   AggregateStore,
   AggregateSummary,
   FailedPeriod,
-} from './aggregate.js';
+} from './period-builds.js';
 import { buildSummary, type BuildSummary } from './build-summary.js';
 import type { UsageDoor } from './usage-door.js';
 

@@ -8,7 +8,7 @@ import type { NewFailure } from '../db/ledger-store.js';
 import type { Calendar } from '../domain/calendar.js';
 import type { LedgerState } from '../domain/ledger.js';
 import type { BackfillCounts } from '../domain/workflow-input.js';
-import type { AggregateStore, FailedPeriod } from './aggregate.js';
+import type { AggregateStore, FailedPeriod } from './period-builds.js';
 
 /** Books, ledger and open backfills of one snapshot. */
 export interface PlanningState {

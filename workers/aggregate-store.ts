@@ -1,5 +1,5 @@
 /** Joins activities/aggregate.ts to PostgreSQL. Owns nothing but the wiring. */
-import type { AggregateStore, FailedPeriod } from '../activities/aggregate.js';
+import type { AggregateStore, FailedPeriod } from '../activities/period-builds.js';
 import { readBooks } from '../db/books-store.js';
 import type { Database } from '../db/database.js';
 import { readLedgerState, recordFailure } from '../db/ledger-store.js';

@@ -1,6 +1,6 @@
 /** Arranging runs and comparing books with an independent oracle: the overlap formula in plain SQL. */
 import { aggregate, type AggregateRequest } from '../../activities/aggregate.js';
-import type { AggregateSummary } from '../../activities/aggregate.js';
+import type { AggregateSummary } from '../../activities/period-builds.js';
 import type { Calendar } from '../../domain/calendar.js';
 import { GRANULARITIES, type Granularity, type Span } from '../../domain/period.js';
 import { aggregateStore } from '../../workers/aggregate-store.js';

@@ -131,12 +131,22 @@ describe('wakes', () => {
   it('loses none of 300 that come while the keeper keeps ending', async () => {
     const { client } = books.temporal;
     const wake = keeperWake({ booksName: books.books.name, coarsest: 'hour', limits: LIMITS });
-    const runs = new Set<string>();
-    for (let sent = 0; sent < 300; sent += 1) {
-      const handle = await client.workflow.signalWithStart(wake.workflowType, wake.options);
-      runs.add(handle.signaledRunId);
-      // Looking at it passes the time, so that the next wake comes at another point of a run.
-      for (let looks = 0; looks < (sent * 7) % 20; looks += 1) await handle.describe();
+    const send = () => client.workflow.signalWithStart(wake.workflowType, wake.options);
+    const runs = new Set([(await send()).signaledRunId]);
+    const latest = client.workflow.getHandle<typeof usageKeeper>(books.names.keeper);
+    // How often a run can be looked at before it has ended: so the wakes fall around that moment.
+    const looksUntilEnd = async (): Promise<number> => {
+      let looks = 1;
+      while ((await latest.describe()).status.name === 'RUNNING') looks += 1;
+      return looks;
+    };
+    let looksOfRun = await looksUntilEnd();
+    for (let sent = 1; sent < 300; sent += 1) {
+      runs.add((await send()).signaledRunId);
+      if (sent % 5 === 0) looksOfRun = Math.max(looksOfRun, await looksUntilEnd());
+      else
+        for (let looks = (sent * 7) % (2 * looksOfRun); looks > 0; looks -= 1)
+          await latest.describe();
     }
     let handled = 0;
     for (const runId of runs) {
