@@ -123,9 +123,9 @@ export class PeriodBuilds {
   }
 
   private async noteFailure(period: Period, error: unknown, againLater: boolean): Promise<void> {
-    const isReplan = isJobhoursError(error, 'REPLAN');
-    if (isReplan && againLater) return;
-    if (isJobhoursError(error) && error.retryable && !isReplan) throw error;
+    if (isJobhoursError(error, 'REPLAN')) {
+      if (againLater) return;
+    } else if (isJobhoursError(error) && error.retryable) throw error;
     const { granularity, startAtMs, label } = period;
     const code = isJobhoursError(error) ? error.code : 'UNEXPECTED';
     const detail = error instanceof Error ? error.message : String(error);

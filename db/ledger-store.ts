@@ -8,8 +8,6 @@ import { databaseNowMs } from './books-store.js';
 import type { Session } from './database.js';
 import { statements } from './statement.js';
 
-export type { LedgerState, StalePeriod } from '../domain/ledger.js';
-
 const hour = { start_at_ms: 'instant', end_at_ms: 'instant', label: 'text' } as const;
 
 const sql = statements('ledger', {

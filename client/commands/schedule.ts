@@ -49,11 +49,13 @@ export function registerSchedule(program: Command, context: CommandContext): voi
     .action((granularity: Granularity | undefined) => runTrigger(context, granularity));
 }
 
+const granularityOf = oneOf('granularity', GRANULARITIES);
+
 function withGranularity(command: Command): Command {
   return command.argument(
     '[granularity]',
-    `${GRANULARITIES.join(', ')}; all four without it`,
-    oneOf('granularity', GRANULARITIES),
+    `${GRANULARITIES.join(', ')}, or the name in schedule list; all four without it`,
+    (text) => granularityOf(text.replace(/^(?:.*\/)?usage-/, '')),
   );
 }
 
