@@ -89,6 +89,7 @@ export interface TriedTask extends PeriodKey {
 }
 
 export interface KeeperCounts {
+  /** Wakes that a plan followed. */
   wakes: number;
   plans: number;
   hoursBuilt: number;

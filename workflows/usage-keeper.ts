@@ -108,12 +108,9 @@ class Mending {
 
   /** Takes what was asked for; everything that failed before is tried again. Started by hand, it asks for months. */
   begin(): void {
-    this.state = {
-      ...this.state,
-      coarsest: this.inbox.coarsest ?? 'month',
-      leftOut: [],
-      tried: [],
-    };
+    const { coarsest, wakes } = this.inbox;
+    const counts = { ...this.state.counts, wakes };
+    this.state = { coarsest: coarsest ?? 'month', leftOut: [], tried: [], counts };
     this.inbox.coarsest = null;
   }
 
@@ -236,7 +233,6 @@ class Mending {
     return {
       outcome: this.outcome(),
       ...this.state.counts,
-      wakes: this.inbox.wakes,
       blocked: this.pass?.blocked ?? 0,
       beyondReach: this.pass?.beyondReachText ?? '',
     };

@@ -58,15 +58,18 @@ async function wrongOrders(
   const all = [...orders(first[0].steps, first[1].steps)];
   for (const actor of first) await actor.close();
   let wrong = 0;
+  let tried = 0;
   for (const order of all) {
     await arrange();
     const pair = await actors();
     await runOrder(test, pair, order);
+    tried += 1;
     for (const actor of pair) await actor.close();
     if ((await faults(test)).length > 0) wrong += 1;
     // One is enough to show that the harness sees it; all of them are counted under torture.
     if (wrong > 0 && process.env['JOBHOURS_TORTURE'] !== '1') break;
   }
+  process.stdout.write(`planted: ${wrong} of ${tried} orders tried of ${all.length} are wrong\n`);
   return wrong;
 }
 
