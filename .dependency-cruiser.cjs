@@ -75,7 +75,7 @@ const packages = [
   {
     name: 'db',
     from: folder('db'),
-    packages: ['pg', 'pg-copy-streams', 'pg-cursor', 'node-pg-migrate'],
+    packages: ['pg', 'pg-copy-streams', 'node-pg-migrate'],
     node: true,
   },
   {
@@ -100,7 +100,7 @@ const packages = [
   {
     name: 'commands',
     from: commands,
-    packages: ['commander', 'cli-table3', 'cli-progress', 'picocolors'],
+    packages: ['commander', 'cli-table3', 'cli-progress'],
     node: true,
   },
 ];
