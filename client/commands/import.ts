@@ -202,7 +202,7 @@ function printResult(
 async function bringUpToDate(context: CommandContext): Promise<void> {
   const command = await context.wakeKeeper();
   if (command === null) context.note('The keeper was woken: it brings the books up to date.');
-  else context.note(`The books are not up to date yet: ${command}`);
+  else context.note(`Then bring the books up to date: ${command}`);
 }
 
 function refuseRejected(summary: ImportSummary): void {

@@ -271,7 +271,7 @@ describe('the end of an import', () => {
       'NOTE: 2 runs started before the books begin: include them by the first command below',
       'Next: jobhours backfill create --start oldest --wait',
       '      jobhours usage --start 2026-01-01 --end 2026-01-03 --step day',
-      'The books are not up to date yet: jobhours dev',
+      'Then bring the books up to date: jobhours dev',
     ]);
   });
 
