@@ -1,5 +1,5 @@
 /** `jobhours usage`: exact run hours and GPU-hours of any window. Arguments and printing only. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Calendar } from '../../domain/calendar.js';
 import { EXIT, JobhoursError } from '../../domain/errors.js';
 import type { Span } from '../../domain/period.js';
@@ -58,6 +58,12 @@ GPU time is allocated time; runs are attempts, not jobs. A running run counts up
 States: complete; provisional = not over yet; incomplete = begins before the books while older runs exist.
 csv: text that a spreadsheet would take for a formula gets a leading '.`;
 
+function byOption(): Option {
+  return new Option('--by <dimensions>', `rows for each of ${DIMENSIONS.join(',')}; a list`)
+    .argParser(someOf('--by', DIMENSIONS))
+    .default([], 'none: totals');
+}
+
 /** Adds `usage`. */
 export function registerUsage(program: Command, context: CommandContext): void {
   program
@@ -67,7 +73,7 @@ export function registerUsage(program: Command, context: CommandContext): void {
     .option('-E, --end <time>', 'end of the window, exclusive (default: now)')
     .option('--window <window>', 'the window in one word (default: month)')
     .option('--step <step>', STEPS.join(', '), oneOf('--step', STEPS), 'none')
-    .option('--by <dimensions>', DIMENSIONS.join(','), someOf('--by', DIMENSIONS), [])
+    .addOption(byOption())
     .option('--user <name>', 'only this user (exact name)')
     .option('--space <name>', 'only this space (exact name)')
     .option('--pool <name>', 'only this pool (exact name)')
