@@ -6,6 +6,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { JobhoursError } from '../domain/errors.js';
+import { makeFolder } from './folder.js';
 import { acquireLock, type Lock, type LockHolder } from './lock.js';
 import { isRunning } from './process-identity.js';
 
@@ -50,7 +51,7 @@ const publishedFile = (home: string): string => join(home, 'servers.json');
 export async function ensureHome(folder: string): Promise<string> {
   const home = resolve(folder);
   try {
-    await mkdir(dirname(home), { recursive: true });
+    await makeFolder(dirname(home));
     await mkdir(home, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });

@@ -3,9 +3,9 @@
  * Owns its settings, its readiness and its end. Its programs: postgres-binaries.ts; the account that
  * root uses: postgres-account.ts; its data folder: postgres-data.ts. Schemas and queries: db/.
  */
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { JobhoursError } from '../domain/errors.js';
+import { makeFolder } from './folder.js';
 import { findFreePorts } from './port.js';
 import { candidateAccounts, prepareAccount, type PostgresAccount } from './postgres-account.js';
 import { findPostgres, OLDEST_MAJOR, type PostgresBinaries } from './postgres-binaries.js';
@@ -170,7 +170,7 @@ export async function startPostgres(given: PostgresRequest): Promise<PostgresSer
   if (await isForeign(dataFolder)) {
     throw startError(`${dataFolder} exists and holds no data of PostgreSQL`, dataFolder);
   }
-  await mkdir(dirname(dataFolder), { recursive: true });
+  await makeFolder(dirname(dataFolder));
   const installation = await chooseInstallation(dataFolder);
   const { binaries, account } = installation;
   if ((await dataMajor(dataFolder)) === null) {

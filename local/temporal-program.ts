@@ -4,10 +4,11 @@
  * Starting the server is temporal.ts. The SDK's own download is left out: it cannot be pinned by hash.
  */
 import { execFile } from 'node:child_process';
-import { access, constants, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { JobhoursError } from '../domain/errors.js';
+import { makeFolder } from './folder.js';
 import { makeOwnFolder, removeLeftovers } from './leftovers.js';
 import { acquireLock } from './lock.js';
 import { findOnPath, runProgram } from './process.js';
@@ -169,7 +170,7 @@ export async function cachedProgram(
   const target = join(cacheFolder, `temporal-${TEMPORAL_CLI_VERSION}`);
   const program = join(target, 'bin', 'temporal');
   if (await isExecutable(program)) return program;
-  await mkdir(cacheFolder, { recursive: true }).catch((error: Error) => {
+  await makeFolder(cacheFolder).catch((error: Error) => {
     throw unavailable(`the cache folder cannot be written (${error.message})`);
   });
   const answer = await acquireLock(`${target}.lock`, {

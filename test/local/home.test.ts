@@ -60,6 +60,16 @@ describe('a home', () => {
     });
   });
 
+  it('below /proc is refused at once, where a recursive mkdir of Node 20 never returns', async () => {
+    await expect(ensureHome('/proc/jobhours/books')).rejects.toMatchObject({ code: 'CONFIG' });
+  }, 5_000);
+
+  it('with missing parents is made with them', async () => {
+    const deep = join(await temporaryFolder(), 'a', 'b', 'home');
+    await ensureHome(deep);
+    expect(await modeOf(deep)).toBe(0o700);
+  });
+
   it('with published servers refuses a second start at once, naming pid, command and home', async () => {
     const child = await holder(true);
     const attempt = acquire(home, { command: 'jobhours dev', waitMs: 60_000 });
