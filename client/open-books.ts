@@ -20,6 +20,8 @@ export interface OpenBooks {
   readonly calendar: Calendar;
   readonly settings: Settings;
   readonly databaseUrl: string;
+  /** True when there were none before. */
+  readonly isNew?: boolean;
 }
 
 export interface OpenBooksOptions {
@@ -51,8 +53,9 @@ export async function openBooksAt(options: OpenBooksOptions): Promise<OpenBooks>
     ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
   });
   try {
+    const isNew = (await readBooks(database)) === null;
     const books = await booksOf(database, options);
-    return { database, books, calendar: Calendar.of(books.zone), settings, databaseUrl };
+    return { database, books, calendar: Calendar.of(books.zone), settings, databaseUrl, isNew };
   } catch (error) {
     await database.close();
     throw error;
@@ -63,6 +66,12 @@ async function booksOf(database: Database, options: OpenBooksOptions): Promise<B
   const { settings } = options;
   const existing = await readBooks(database);
   const zone = settings.zone ?? existing?.zone ?? options.defaultZone;
+  if (zone === null && options.isEmbedded) {
+    throw new JobhoursError(
+      'NOT_FOUND',
+      "there are no books here yet, and their zone is fixed for ever: start 'JOBHOURS_ZONE=Europe/Berlin jobhours dev' with the zone of the site, or import records",
+    );
+  }
   if (zone === null) {
     throw new JobhoursError(
       'ZONE_MISSING',

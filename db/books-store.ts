@@ -79,7 +79,7 @@ export async function openBooks(session: Session, settings: BooksSettings): Prom
   if (differing.length > 0) {
     throw new JobhoursError(
       'BOOKS_MISMATCH',
-      `the books in this database were opened with other settings: ${differing.join('; ')}`,
+      `the books in this database were opened with other settings: ${differing.join('; ')}. Leave the settings as they were, or keep other books in another JOBHOURS_HOME or DATABASE_URL`,
     );
   }
   return books;

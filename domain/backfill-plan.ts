@@ -86,7 +86,8 @@ export function coarsePeriodsOf(input: CoarseInput): { build: CoarsePeriod[]; bl
 }
 
 function isWanted(input: CoarseInput, period: Period, good: readonly Span[]): boolean {
-  if (input.reprocess === 'all') return true;
+  // The pieces of the backfill have built every day already.
+  if (input.reprocess === 'all' && period.granularity !== 'day') return true;
   return !isIn(
     input.reprocess === 'missing' ? input.ledger.ranges[period.granularity] : good,
     period,

@@ -108,6 +108,7 @@ async function wait(
   name: string,
 ): Promise<void> {
   const { waitForBackfill } = await import('../backfill.js');
+  context.note(`Ctrl-C ends the wait, not the backfill: jobhours backfill show ${name}`);
   const progress = new Progress(context, 'hours');
   let ended: Backfill;
   try {
@@ -118,7 +119,14 @@ async function wait(
     progress.end();
   }
   context.print(outcomeText(ended));
-  if (ended.outcome === 'completed') return;
+  if (ended.outcome === 'completed') {
+    const [start, end] = [ended.startAtMs, ended.endAtMs].map((atMs) =>
+      open.calendar.localText(atMs),
+    );
+    context.note(`Next: jobhours usage --start ${start} --end ${end} --step month`);
+    context.note('      jobhours periods check');
+    return;
+  }
   const { failures } = await showBackfill(open.database, open.calendar, name);
   for (const one of failures) context.note(failureText(one));
   throw new JobhoursError(
@@ -227,7 +235,7 @@ function shownLines(
     `asked       --reprocess ${backfill.reprocess} --lanes ${backfill.lanes}, at ${calendar.localText(backfill.createdAtMs)}`,
     `hours       ${done} of ${of} done`,
     backfill.endedAtMs === null
-      ? `outcome     open; if nothing moves: jobhours backfill create --name ${backfill.name} --wait`
+      ? `outcome     open; if nothing moves: jobhours backfill create --name ${backfill.name}${backfill.reprocess === 'stale' ? '' : ` --reprocess ${backfill.reprocess}`} --wait`
       : `outcome     ${outcomeText(backfill)}, at ${calendar.localText(backfill.endedAtMs)}`,
   ];
 }

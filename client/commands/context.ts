@@ -23,9 +23,10 @@ export interface CommandContext {
   readonly settings: Settings;
   /**
    * Runs `work` on the books: those of DATABASE_URL, else of a running `dev`, else of a running `demo`, else
-   * on the embedded PostgreSQL of `<HOME>/books`, started for as long as `work` takes.
+   * on the embedded PostgreSQL of `<HOME>/books`, started for as long as `work` takes. The zone of books is fixed for
+   * ever, so new ones are opened only when JOBHOURS_ZONE says it or the command `opens new books`; else NOT_FOUND.
    */
-  withBooks<T>(work: (open: OpenBooks) => Promise<T>): Promise<T>;
+  withBooks<T>(work: (open: OpenBooks) => Promise<T>, opens?: 'opens new books'): Promise<T>;
   /** The same with Temporal. TEMPORAL_MISSING when none is given and neither `dev` nor `demo` runs. */
   withTemporal<T>(work: (open: OpenBooksAndTemporal) => Promise<T>): Promise<T>;
   /**
@@ -75,30 +76,31 @@ export class ProcessContext implements CommandContext {
     return this.options.stopping;
   }
 
-  withBooks<T>(work: (open: OpenBooks) => Promise<T>): Promise<T> {
-    return this.#withServers((open) => work(open));
+  withBooks<T>(work: (open: OpenBooks) => Promise<T>, opens?: 'opens new books'): Promise<T> {
+    return this.#withServers(async (servers) => {
+      const defaultZone = servers.isOwn && opens !== undefined ? EMBEDDED_ZONE : null;
+      return this.#withOpen(servers, defaultZone, work);
+    });
   }
 
   /** Runs `work` on the address of the database, whatever its schema is. */
-  async withDatabase<T>(work: (databaseUrl: string) => Promise<T>): Promise<T> {
-    const servers = await this.#join();
-    try {
-      return await work(servers.databaseUrl);
-    } finally {
-      await servers.leave();
-    }
+  withDatabase<T>(work: (databaseUrl: string) => Promise<T>): Promise<T> {
+    return this.#withServers(({ databaseUrl }) => work(databaseUrl));
   }
 
   withTemporal<T>(work: (open: OpenBooksAndTemporal) => Promise<T>): Promise<T> {
-    return this.#withServers(async (open, { temporal: target }) => {
+    return this.#withServers(async (servers) => {
+      const { temporal: target } = servers;
       if (target === undefined) throw noTemporal();
-      const { connectTemporal } = await import('../temporal.js');
-      const temporal = await connectTemporal(target);
-      try {
-        return await work({ ...open, temporal });
-      } finally {
-        await temporal.close();
-      }
+      return this.#withOpen(servers, null, async (open) => {
+        const { connectTemporal } = await import('../temporal.js');
+        const temporal = await connectTemporal(target);
+        try {
+          return await work({ ...open, temporal });
+        } finally {
+          await temporal.close();
+        }
+      });
     });
   }
 
@@ -143,25 +145,34 @@ export class ProcessContext implements CommandContext {
     return joinServers({ settings: this.settings, command, stopping, note });
   }
 
-  async #withServers<T>(work: (open: OpenBooks, servers: JoinedServers) => Promise<T>): Promise<T> {
-    const { settings } = this;
+  async #withServers<T>(work: (servers: JoinedServers) => Promise<T>): Promise<T> {
     const servers = await this.#join();
     try {
-      const open = await openBooksAt({
-        databaseUrl: servers.databaseUrl,
-        settings,
-        isEmbedded: servers.isOwn,
-        isDemo: false,
-        defaultZone: servers.isOwn ? EMBEDDED_ZONE : null,
-      });
-      this.#last = { booksName: open.books.name, temporal: servers.temporal };
-      try {
-        return await work(open, servers);
-      } finally {
-        await open.database.close();
-      }
+      return await work(servers);
     } finally {
       await servers.leave();
+    }
+  }
+
+  async #withOpen<T>(
+    { databaseUrl, isOwn, temporal }: JoinedServers,
+    defaultZone: string | null,
+    work: (open: OpenBooks) => Promise<T>,
+  ): Promise<T> {
+    const { settings } = this;
+    const open = await openBooksAt({
+      ...{ databaseUrl, settings, defaultZone },
+      isEmbedded: isOwn,
+      isDemo: false,
+    });
+    if (open.isNew === true) {
+      this.note(`Books opened in the zone ${open.books.zone}, which is fixed for ever`);
+    }
+    this.#last = { booksName: open.books.name, temporal };
+    try {
+      return await work(open);
+    } finally {
+      await open.database.close();
     }
   }
 }

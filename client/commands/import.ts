@@ -106,7 +106,7 @@ async function runImport(
     const done = await importFile(context, open, file, flags, formatOf(open));
     printResult(context, open, done, flags);
     return done;
-  });
+  }, 'opens new books');
   const { summary } = result;
   if (summary.new + summary.corrected + summary.ended > 0) await bringUpToDate(context);
   refuseRejected(summary);

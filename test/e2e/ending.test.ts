@@ -7,7 +7,7 @@ const MINUTES = 60_000;
 let shell: CommandLine;
 
 beforeAll(async () => {
-  shell = await CommandLine.create();
+  shell = await CommandLine.create({ JOBHOURS_ZONE: 'UTC' });
 });
 afterAll(() => shell.remove(), 2 * MINUTES);
 
@@ -26,7 +26,7 @@ describe('the end of a command', () => {
       await until('PostgreSQL', () => exists(join(shell.home, 'books/postgres/postmaster.pid')));
       running.signal(signal);
       const { exitCode, stderr } = await running.finished;
-      expect(stderr).toMatch(/^error INTERRUPTED: stopped before the end$/m);
+      expect(stderr).toMatch(/^error INTERRUPTED: stopped before the end;/m);
       expect(stderr).not.toContain('UNEXPECTED');
       expect(exitCode).toBe(130);
       await shell.untilNothingRuns();
@@ -53,6 +53,31 @@ describe('the end of a command', () => {
       const both = await Promise.all([shell.run(['usage']), shell.run(['usage'])]);
       expect(both.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
       await shell.untilNothingRuns();
+    },
+    2 * MINUTES,
+  );
+});
+
+describe('looking at books that are not there', () => {
+  it(
+    'is NOT_FOUND and opens none, because their zone would be fixed for ever',
+    async () => {
+      const empty = await CommandLine.create();
+      try {
+        const usage = await empty.run(['usage']);
+        expect(usage.stderr).toMatch(/^error NOT_FOUND: .*JOBHOURS_ZONE/m);
+        expect(usage.exitCode).toBe(3);
+        const imported = await empty.run(['import', 'csv', '-'], {
+          input:
+            'user,job_id,gpus,start,end\nheron,1,1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z\n',
+          environment: { JOBHOURS_ZONE: 'Europe/Berlin' },
+        });
+        expect(imported.stderr).toMatch(/^Books opened in the zone Europe\/Berlin/m);
+        expect(imported.exitCode).toBe(0);
+        expect((await empty.run(['usage'])).stdout).toContain('Europe/Berlin');
+      } finally {
+        await empty.remove();
+      }
     },
     2 * MINUTES,
   );
