@@ -4,15 +4,15 @@ import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -36,21 +36,33 @@ export function isBuilt() {
   return inputs.every((name) => newestMs(join(root, name)) < builtFromMs);
 }
 
-/** Builds everything; throws when TypeScript finds an error. */
+/**
+ * Builds everything; throws when TypeScript finds an error. dist/ changes when all is done, so that a build beside a
+ * running command, or beside another build, breaks neither.
+ */
 export async function build() {
-  const require = createRequire(import.meta.url);
   const startedAtMs = Date.now();
-  rmSync(dist, { recursive: true, force: true });
-  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.json'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  const made = join(root, 'dist-building', String(process.pid));
+  try {
+    await buildInto(made);
+    writeFileSync(join(made, basename(stamp)), `${startedAtMs}\n`);
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(made, dist);
+  } finally {
+    rmSync(dirname(made), { recursive: true, force: true });
+  }
+}
+
+async function buildInto(made) {
+  const require = createRequire(import.meta.url);
+  const compile = [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.json', '--outDir', made];
+  execFileSync(process.execPath, compile, { cwd: root, stdio: ['ignore', 2, 2] });
   for (const folder of ['db/migrations', 'db/queries']) {
-    cpSync(join(root, folder), join(dist, folder), { recursive: true });
+    cpSync(join(root, folder), join(made, folder), { recursive: true });
   }
   const { bundleWorkflowCode } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(dist, 'workflows/index.js'),
+    workflowsPath: join(made, 'workflows/index.js'),
     logger: {
       trace() {},
       debug() {},
@@ -60,9 +72,7 @@ export async function build() {
       log() {},
     },
   });
-  mkdirSync(join(dist, 'workflows'), { recursive: true });
-  writeFileSync(join(dist, 'workflows/bundle.js'), code);
-  writeFileSync(stamp, `${startedAtMs}\n`);
+  writeFileSync(join(made, 'workflows/bundle.js'), code);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

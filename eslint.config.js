@@ -19,7 +19,7 @@ const commonJsGlobals = ['module', 'require', '__dirname', '__filename'];
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
 
 export default defineConfig(
-  globalIgnores(['dist', 'coverage', '.jobhours']),
+  globalIgnores(['dist', 'dist-building', 'coverage', '.jobhours']),
   {
     // A comment that switches a rule off has no effect and is reported.
     linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' },

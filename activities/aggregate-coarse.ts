@@ -34,7 +34,7 @@ export async function aggregateCoarse(
     reprocess: request.reprocess,
   });
   const builds = new PeriodBuilds(store, hooks);
-  builds.summary.blocked = blocked;
+  builds.summary.blocked = blocked.length;
   builds.announce(build.length);
   const notBuilt: CoarsePeriod[] = [];
   for (const coarse of build) {
@@ -42,7 +42,7 @@ export async function aggregateCoarse(
     if (notBuilt.some((part) => isPart(part, coarse))) {
       builds.summary.blocked += 1;
       notBuilt.push(coarse);
-    } else if ((await builds.attempt(period, partStartsAtMs, false)) === null) {
+    } else if ((await builds.attempt(period, partStartsAtMs)) === null) {
       notBuilt.push(coarse);
     }
   }

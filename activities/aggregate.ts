@@ -3,10 +3,9 @@
  * month. Owns the order and what one failure stops; each build is one transaction of db/period-builder.ts. It resumes
  * after any crash by looking at the ledger again, so it keeps no state of its own.
  */
-import type { BuildResult } from '../db/period-builder.js';
 import type { Reprocess } from '../domain/backfill-plan.js';
 import type { Calendar } from '../domain/calendar.js';
-import { subtract, type LedgerState } from '../domain/ledger.js';
+import type { LedgerState } from '../domain/ledger.js';
 import { contains, PART_OF, type Granularity, type Period, type Span } from '../domain/period.js';
 import {
   PeriodBuilds,
@@ -14,6 +13,7 @@ import {
   type AggregateStore,
   type AggregateSummary,
 } from './period-builds.js';
+import { covers, subtract } from '../domain/spans.js';
 
 export interface AggregateRequest extends Span {
   readonly granularity: Granularity;
@@ -42,8 +42,6 @@ export async function aggregate(
 class Aggregation {
   private readonly builds: PeriodBuilds;
   private readonly span: Span;
-  /** The last look at a granularity: what lost against another transaction counts as failed. */
-  private isLastPass = false;
 
   constructor(
     private readonly store: AggregateStore,
@@ -68,7 +66,7 @@ class Aggregation {
   /** True for a period that ends after the origin, and for one that is in the ledger all the same (P1). */
   private isKept(period: Period, state: LedgerState): boolean {
     const originAtMs = this.originAtMs ?? Number.NEGATIVE_INFINITY;
-    return period.endAtMs > originAtMs || isIn(state.ranges[period.granularity], period);
+    return period.endAtMs > originAtMs || covers(state.ranges[period.granularity], period);
   }
 
   /** Kept periods of a granularity that are over and whose kept part lies in the span. */
@@ -95,13 +93,12 @@ class Aggregation {
     const skipStale = this.request.reprocess === 'missing';
     return left.filter(
       (period) =>
-        !isIn(state.ranges[granularity], period) || (!skipStale && stale.has(keyOf(period))),
+        !covers(state.ranges[granularity], period) || (!skipStale && stale.has(keyOf(period))),
     );
   }
 
   private async buildHours(): Promise<void> {
     for (let pass = 0; pass < PASSES; pass += 1) {
-      this.isLastPass = pass === PASSES - 1;
       const state = await this.store.ledgerState();
       const wanted = this.wanted('hour', state, pass === 0);
       if (wanted.length === 0) return;
@@ -127,13 +124,12 @@ class Aggregation {
 
   /** Builds an hour; the next one when it became stale by that and stale ones are wanted, else null. */
   private async buildNext(hour: Period): Promise<Period | null> {
-    const result = await this.attempt(hour, []);
+    const result = await this.builds.attempt(hour, []);
     const follow = result?.successorIsStale === true && this.request.reprocess !== 'missing';
     return follow ? this.calendar.next(hour) : null;
   }
 
   private async buildCoarse(granularity: 'day' | 'week' | 'month'): Promise<void> {
-    this.isLastPass = true;
     const state = await this.store.ledgerState();
     const wanted = this.wanted(granularity, state, true);
     const part = PART_OF[granularity] ?? 'hour';
@@ -146,8 +142,8 @@ class Aggregation {
       const parts = [...this.calendar.periodsWithin(part, period)].filter((one) =>
         this.isKept(one, state),
       );
-      if (parts.every((one) => isIn(good, one))) {
-        await this.attempt(
+      if (parts.every((one) => covers(good, one))) {
+        await this.builds.attempt(
           period,
           parts.map((one) => one.startAtMs),
         );
@@ -156,16 +152,8 @@ class Aggregation {
       }
     }
   }
-
-  private attempt(period: Period, partStarts: readonly number[]): Promise<BuildResult | null> {
-    return this.builds.attempt(period, partStarts, !this.isLastPass);
-  }
 }
 
 function keyOf(period: { granularity: Granularity; startAtMs: number }): string {
   return `${period.granularity}/${period.startAtMs}`;
-}
-
-function isIn(ranges: readonly Span[], period: Span): boolean {
-  return ranges.some((range) => contains(range, period));
 }

@@ -1,5 +1,5 @@
 /** What a build did, flat, in words and numbers: what workflows return and people read. */
-import type { PeriodKey } from '../domain/workflow-input.js';
+import type { Period, PeriodKey } from '../domain/period.js';
 import type { AggregateSummary } from './period-builds.js';
 
 export interface BuildSummary {
@@ -18,8 +18,11 @@ export interface BuildSummary {
   readonly failed: number;
   /** The first failures in words; empty when none failed. */
   readonly failures: string;
-  /** Without those that another plan can help (REPLAN). */
   readonly failedPeriods: readonly PeriodKey[];
+  /** Changed by others while they were built, and not built since. Absent in what an older version wrote. */
+  readonly waiting?: number;
+  /** The first of them. */
+  readonly waitingPeriods?: readonly (PeriodKey & Pick<Period, 'label'>)[];
   readonly buildMs: number;
 }
 
@@ -31,7 +34,7 @@ const counted = (count: number, noun: string): string[] =>
 
 /** The flat summary of a build that took `buildMs`. */
 export function buildSummary(summary: AggregateSummary, buildMs: number): BuildSummary {
-  const { failed, ...counts } = summary;
+  const { failed, waiting, ...counts } = summary;
   return {
     outcome: outcomeOf(summary),
     ...counts,
@@ -41,9 +44,11 @@ export function buildSummary(summary: AggregateSummary, buildMs: number): BuildS
       .map(({ granularity, label, code, detail }) => `${granularity} ${label}: ${code} ${detail}`)
       .join('; ')
       .slice(0, 2_000),
-    failedPeriods: failed
-      .filter(({ code }) => code !== 'REPLAN')
-      .map(({ granularity, startAtMs }) => ({ granularity, startAtMs })),
+    failedPeriods: failed.map(({ granularity, startAtMs }) => ({ granularity, startAtMs })),
+    waiting: waiting.length,
+    waitingPeriods: waiting
+      .slice(0, TOLD)
+      .map(({ granularity, startAtMs, label }) => ({ granularity, startAtMs, label })),
     buildMs,
   };
 }
@@ -57,6 +62,9 @@ function outcomeOf(summary: AggregateSummary): string {
   ];
   const parts = [built.length === 0 ? 'nothing was left to build' : `built ${built.join(', ')}`];
   if (summary.failed.length > 0) parts.push(`${summary.failed.length} failed`);
+  if (summary.waiting.length > 0) {
+    parts.push(`${summary.waiting.length} changed while they were built and are planned again`);
+  }
   if (summary.blocked > 0) parts.push(`${summary.blocked} blocked by a part`);
   return parts.join('; ');
 }

@@ -5,11 +5,19 @@
  */
 import { activityInfo, log } from '@temporalio/activity';
 import type { BackfillOutcome } from '../db/backfill-store.js';
+import type { AuditInput } from '../domain/audit.js';
 import { JobhoursError } from '../domain/errors.js';
 import type { Period } from '../domain/period.js';
-import type { AggregateInput, BackfillCounts, TickInput } from '../domain/workflow-input.js';
+import {
+  USUAL_LIMITS,
+  type AggregateInput,
+  type BackfillCounts,
+  type TickInput,
+  type WorkflowLimits,
+} from '../domain/workflow-input.js';
 import { aggregate } from './aggregate.js';
 import { aggregateCoarse, type CoarseRequest } from './aggregate-coarse.js';
+import { audit, type AuditOutcome } from './audit.js';
 import type { BuildSummary } from './build-summary.js';
 import { heartbeating } from './build.js';
 import { withTemporalFailures } from './failures.js';
@@ -17,6 +25,7 @@ import { planPass, type PlanPass, type PlanRequest } from './plan-pass.js';
 import type { UsageDoor } from './usage-door.js';
 import { wakeKeeper, type WakeOutcome } from './wake-keeper.js';
 
+export type { AuditOutcome } from './audit.js';
 export type { BuildSummary } from './build-summary.js';
 export type { PlanPass } from './plan-pass.js';
 export type { UsageDoor } from './usage-door.js';
@@ -34,6 +43,8 @@ export interface EndRequest {
   readonly name: string;
   readonly counts: BackfillCounts;
   readonly outcome: BackfillOutcome;
+  /** For the keeper that is woken. Absent in what an older version asks. */
+  readonly limits?: WorkflowLimits;
 }
 
 export interface UsageActivities {
@@ -47,11 +58,13 @@ export interface UsageActivities {
   aggregateCoarse(request: CoarseRequest): Promise<BuildSummary>;
   /** Writes to `period_failure` that a period could not be built. */
   recordFailure(request: FailureRequest): Promise<void>;
-  /** Writes how a backfill ended. */
+  /** Writes how a backfill ended, and wakes the keeper: the range is its own again. */
   endBackfill(request: EndRequest): Promise<void>;
+  /** Recomputes a sample of the books from the runs and writes what was found to `audit`; heartbeats. */
+  audit(request: AuditInput): Promise<AuditOutcome>;
 }
 
-/** The activities of one worker. Each throws BOOKS_MISMATCH for a request of other books. */
+/** The activities of one worker. Each throws BOOKS_MISMATCH for a request of other books; those that plan and build, CLOCK_SKEW. */
 export function createActivities(door: UsageDoor): UsageActivities {
   const own =
     <R extends { readonly booksName: string }, T>(work: (request: R) => Promise<T>) =>
@@ -60,19 +73,24 @@ export function createActivities(door: UsageDoor): UsageActivities {
         requireOwnBooks(door, request.booksName);
         return work(request);
       });
+  /** For what judges which periods are over: by a wrong clock it would build hours that still run. */
+  const byClock = <R extends { readonly booksName: string }, T>(work: (request: R) => Promise<T>) =>
+    own(async (request: R) => {
+      await door.requireClock();
+      return work(request);
+    });
   return {
     wakeKeeper: own((request) => wakeKeeper(door, request)),
-    planPass: own((request) => planPass(door, request)),
-    aggregate: own((request: AggregateInput) =>
+    planPass: byClock((request: PlanRequest) => planPass(door, request)),
+    aggregate: byClock((request: AggregateInput) =>
       heartbeating(door, (store, hooks) => aggregate(store, door.calendar, request, hooks)),
     ),
-    aggregateCoarse: own((request: CoarseRequest) =>
+    aggregateCoarse: byClock((request: CoarseRequest) =>
       heartbeating(door, (store, hooks) => aggregateCoarse(door, request, store, hooks)),
     ),
     recordFailure: own((request) => recordFailure(door, request)),
-    endBackfill: own(({ name, counts, outcome }: EndRequest) =>
-      door.endBackfill(name, counts, outcome),
-    ),
+    endBackfill: own((request) => endBackfill(door, request)),
+    audit: own((request) => audit(door, request)),
   };
 }
 
@@ -82,6 +100,12 @@ function requireOwnBooks(door: UsageDoor, booksName: string): void {
     'BOOKS_MISMATCH',
     `this worker keeps the books ${door.booksName}; the request is for ${booksName}`,
   );
+}
+
+async function endBackfill(door: UsageDoor, request: EndRequest): Promise<void> {
+  const { booksName, name, counts, outcome, limits = USUAL_LIMITS } = request;
+  await door.endBackfill(name, counts.periodsFailed, outcome);
+  await wakeKeeper(door, { booksName, limits, coarsest: 'month' });
 }
 
 async function recordFailure(door: UsageDoor, request: FailureRequest): Promise<void> {

@@ -5,7 +5,7 @@
 import type { BuildResult } from '../db/period-builder.js';
 import { isJobhoursError, JobhoursError } from '../domain/errors.js';
 import type { LedgerState } from '../domain/ledger.js';
-import type { Granularity, Period } from '../domain/period.js';
+import { isSamePeriod, type Granularity, type Period, type PeriodKey } from '../domain/period.js';
 
 /** One failed period of a request. */
 export interface FailedPeriod {
@@ -29,6 +29,8 @@ export interface AggregateSummary {
   /** Coarser periods left alone because a part of them is missing, stale or failed. */
   blocked: number;
   failed: FailedPeriod[];
+  /** Lost against another transaction and not built since: planned again, which is no failure (ledger.md A6). */
+  waiting: FailedPeriod[];
 }
 
 /** The doors to PostgreSQL, handed in by the worker. */
@@ -65,6 +67,7 @@ export class PeriodBuilds {
     dirtyRowsRemoved: 0,
     blocked: 0,
     failed: [],
+    waiting: [],
   };
   private of = 0;
   private done = 0;
@@ -80,22 +83,16 @@ export class PeriodBuilds {
   }
 
   /** True when this request tried the period and recorded a failure. */
-  hasFailed(period: Pick<Period, 'granularity' | 'startAtMs'>): boolean {
-    return this.summary.failed.some(
-      (one) => one.granularity === period.granularity && one.startAtMs === period.startAtMs,
-    );
+  hasFailed(period: PeriodKey): boolean {
+    return this.summary.failed.some((one) => isSamePeriod(one, period));
   }
 
   /**
-   * Builds one period; null when it failed, which is recorded, or when another transaction changed the same period
-   * and `againLater` says that a later pass looks at it (ledger.md A6). INTERRUPTED when cancelled; errors that can
-   * pass are thrown, because a later try of the whole request resumes.
+   * Builds one period; null when it failed, which is recorded, or when another transaction changed the same period,
+   * which makes it wait (ledger.md A6). INTERRUPTED when cancelled; errors that can pass are thrown, because a later
+   * try of the whole request resumes.
    */
-  async attempt(
-    period: Period,
-    partStarts: readonly number[],
-    againLater: boolean,
-  ): Promise<BuildResult | null> {
+  async attempt(period: Period, partStarts: readonly number[]): Promise<BuildResult | null> {
     if (this.hooks.isCancelled()) {
       throw new JobhoursError(
         'INTERRUPTED',
@@ -106,9 +103,10 @@ export class PeriodBuilds {
     try {
       const result = await this.store.build(period, partStarts);
       this.count(period, result);
+      this.noLongerWaits(period);
       return result;
     } catch (error) {
-      await this.noteFailure(period, error, againLater);
+      await this.noteFailure(period, error);
       return null;
     } finally {
       this.done += 1;
@@ -122,14 +120,22 @@ export class PeriodBuilds {
     this.summary.dirtyRowsRemoved += result.dirtyRowsRemoved;
   }
 
-  private async noteFailure(period: Period, error: unknown, againLater: boolean): Promise<void> {
-    if (isJobhoursError(error, 'REPLAN')) {
-      if (againLater) return;
-    } else if (isJobhoursError(error) && error.retryable) throw error;
+  private noLongerWaits(period: Period): void {
+    this.summary.waiting = this.summary.waiting.filter((one) => !isSamePeriod(one, period));
+  }
+
+  private async noteFailure(period: Period, error: unknown): Promise<void> {
+    const mustWait = isJobhoursError(error, 'REPLAN');
+    if (!mustWait && isJobhoursError(error) && error.retryable) throw error;
+    this.noLongerWaits(period);
     const { granularity, startAtMs, label } = period;
     const code = isJobhoursError(error) ? error.code : 'UNEXPECTED';
     const detail = error instanceof Error ? error.message : String(error);
     const failure = { granularity, startAtMs, label, code, detail };
+    if (mustWait) {
+      this.summary.waiting.push(failure);
+      return;
+    }
     this.summary.failed.push(failure);
     await this.store.recordFailure(failure, error);
   }

@@ -2,16 +2,15 @@
  * One plan of the keeper: reads books, ledger and open backfills in one snapshot, asks the planner, cuts the answer
  * into tasks. Owns the words in which a plan is told to people; the rules are domain/plan.ts.
  */
-import { getClient, log } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/common';
-import type { Backfill } from '../db/backfill-store.js';
-import { ids } from '../domain/ids.js';
+import { log } from '@temporalio/activity';
 import { keeperTasks, type KeeperTask } from '../domain/keeper-task.js';
-import type { Granularity } from '../domain/period.js';
-import { periodKey, plan, type MissingSpan, type Plan } from '../domain/plan.js';
-
+import type { Granularity, PeriodKey } from '../domain/period.js';
+import { beyondReachText } from '../domain/plan-text.js';
+import { periodKey, plan, type Plan } from '../domain/plan.js';
 import { instantText } from '../domain/units.js';
-import type { PeriodKey } from '../domain/workflow-input.js';
+import { USUAL_LIMITS, type WorkflowLimits } from '../domain/workflow-input.js';
+import { notePlan } from './observation.js';
+import { runningBackfills } from './open-backfills.js';
 import type { PlanningState, UsageDoor } from './usage-door.js';
 
 /** Tasks of one plan: few enough for a payload, many enough to plan seldom. */
@@ -26,6 +25,8 @@ export interface PlanRequest {
   readonly leftOut: readonly PeriodKey[];
   /** The first plan after a wake: warnings are logged once. */
   readonly isFirst: boolean;
+  /** For backfills that are started again. Absent in what an older version asks. */
+  readonly limits?: WorkflowLimits;
 }
 
 export interface PlanPass {
@@ -42,8 +43,10 @@ export interface PlanPass {
 
 /** What to build now, at most 50 tasks. Backfills whose workflow runs keep their ranges to themselves. */
 export async function planPass(door: UsageDoor, request: PlanRequest): Promise<PlanPass> {
+  const startedAtMs = performance.now();
   const state = await door.planningState();
-  const leftOut = await runningBackfills(door.booksName, state.openBackfills);
+  const { limits = USUAL_LIMITS } = request;
+  const leftOut = await runningBackfills(door, state.openBackfills, limits);
   const { originAtMs } = state.books;
   const planned = plan({
     nowMs: state.ledger.nowMs,
@@ -60,6 +63,7 @@ export async function planPass(door: UsageDoor, request: PlanRequest): Promise<P
   const tasks = keeperTasks(planned.build, state.ledger.ranges.hour, leftOut, BATCH);
   const pass = told(planned, tasks, originAtMs);
   if (request.isFirst) warn(pass, planned, state);
+  notePlan(door, request.coarsest, pass, performance.now() - startedAtMs);
   return pass;
 }
 
@@ -76,20 +80,6 @@ function told(planned: Plan, tasks: readonly KeeperTask[], originAtMs: number | 
   };
 }
 
-/** `48 hours, 2 days are missing ...: jobhours backfill create --start A --end B`, or an empty text. */
-function beyondReachText(missing: readonly MissingSpan[], originAtMs: number | null): string {
-  if (missing.length === 0) return '';
-  const periods = new Map<Granularity, number>();
-  for (const one of missing) {
-    periods.set(one.granularity, (periods.get(one.granularity) ?? 0) + one.periods);
-  }
-  const counts = [...periods].map(([granularity, count]) => `${count} ${granularity}s`).join(', ');
-  const startAtMs = Math.min(...missing.map(({ span }) => span.startAtMs));
-  const endAtMs = Math.max(...missing.map(({ span }) => span.endAtMs));
-  const from = instantText(Math.max(startAtMs, originAtMs ?? startAtMs));
-  return `missing and not mended by itself: ${counts}; jobhours backfill create --start ${from} --end ${instantText(endAtMs)}`;
-}
-
 function warn(pass: PlanPass, planned: Plan, { books, ledger }: PlanningState): void {
   if (pass.beyondReachText !== '') log.warn(pass.beyondReachText, { code: 'BEYOND_REACH' });
   const isEmpty = Object.values(ledger.ranges).every((ranges) => ranges.length === 0);
@@ -100,34 +90,5 @@ function warn(pass: PlanPass, planned: Plan, { books, ledger }: PlanningState): 
       `reset: the ledger is empty, ${planned.build.length} periods since ${instantText(books.originAtMs)} are built`,
       { code: 'RESET', periods: planned.build.length },
     );
-  }
-}
-
-/** Those of the open backfills that Temporal runs, in time order: one whose workflow is gone must not hold its range for ever. */
-async function runningBackfills(
-  booksName: string,
-  open: readonly Backfill[],
-): Promise<readonly Backfill[]> {
-  const running: Backfill[] = [];
-  for (const backfill of open) {
-    if (await isRunning(ids(booksName).backfill(backfill.name))) {
-      running.push(backfill);
-    } else {
-      log.warn(
-        `backfill ${backfill.name} is open but does not run; go on with it: jobhours backfill create --name ${backfill.name}`,
-        { code: 'BACKFILL_INTERRUPTED', name: backfill.name },
-      );
-    }
-  }
-  return running.sort((a, b) => a.startAtMs - b.startAtMs);
-}
-
-async function isRunning(workflowId: string): Promise<boolean> {
-  try {
-    const { status } = await getClient().workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
   }
 }

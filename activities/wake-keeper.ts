@@ -22,7 +22,7 @@ export async function wakeKeeper(door: UsageDoor, request: TickInput): Promise<W
 }
 
 async function beginBooks(door: UsageDoor): Promise<WakeOutcome> {
-  const hourAtMs = door.calendar.startOf('hour', await door.nowMs());
+  const hourAtMs = door.calendar.startOf('hour', await door.requireClock());
   const originAtMs = await door.beginBooks(hourAtMs);
   const olderRuns = await door.countRunsStartedBefore(originAtMs);
   const outcome =

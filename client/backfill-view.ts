@@ -15,6 +15,7 @@ import type { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
 import type { Span } from '../domain/period.js';
 import { quotedValue } from '../domain/quoted-value.js';
+import { MS_PER_SECOND } from '../domain/units.js';
 
 export type { Backfill } from '../db/backfill-store.js';
 export { REPROCESS, type Reprocess } from '../domain/backfill-plan.js';
@@ -24,6 +25,8 @@ export interface BackfillProgress {
   /** Hours of the range that are done. */
   readonly done: number;
   readonly of: number;
+  /** At the speed of the last 30 s; null: nothing is left, or nothing moves. */
+  readonly leftMs: number | null;
 }
 
 /** The backfill. NOT_FOUND when it is null. */
@@ -39,14 +42,26 @@ export function countHours(calendar: Calendar, range: Span): number {
   return hours;
 }
 
-/** How many of the `hours` of its range the ledger holds; with `all` only those built since it was created. */
+/** The present speed is that of the last seconds. */
+const LATELY_MS = 30 * MS_PER_SECOND;
+
+/**
+ * How many of the `hours` of its range the ledger holds (with `all` only those built since it was created), and at the
+ * present speed how long the others take.
+ */
 export async function progressOf(
   session: Session,
   backfill: Backfill,
   hours: number,
 ): Promise<BackfillProgress> {
-  const found = await countLedgerHours(session, backfill, backfill.createdAtMs);
-  return { done: backfill.reprocess === 'all' ? found.hoursSince : found.hours, of: hours };
+  const { createdAtMs, reprocess, endedAtMs, pausedAtMs } = backfill;
+  const found = await countLedgerHours(session, backfill, createdAtMs, LATELY_MS);
+  const done = reprocess === 'all' ? found.hoursSince : found.hours;
+  const left = hours - done;
+  const latelyMs = Math.min(LATELY_MS, Math.max(1, found.nowMs - createdAtMs));
+  const built = Math.min(found.hoursLately, found.hoursSince);
+  const isMoving = endedAtMs === null && pausedAtMs === null && built > 0 && left > 0;
+  return { done, of: hours, leftMs: isMoving ? Math.ceil((left * latelyMs) / built) : null };
 }
 
 /** The newest backfills, at most `limit`. */

@@ -12,15 +12,14 @@ import {
 import { moveOrigin, readBooks, type Books } from '../db/books-store.js';
 import type { Database, Transaction } from '../db/database.js';
 import { lockPeriod } from '../db/period-lock.js';
-import { lanesOf, piecesOf } from '../domain/backfill-plan.js';
+import { backfillStart } from '../domain/backfill-start.js';
 import type { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
 import { ids } from '../domain/ids.js';
-import type { Span } from '../domain/period.js';
 import { quotedValue } from '../domain/quoted-value.js';
 import type { Settings } from '../domain/settings.js';
 import { instantText } from '../domain/units.js';
-import { limitsOf, type BackfillInput, type WorkflowLimits } from '../domain/workflow-input.js';
+import { limitsOf, type WorkflowLimits } from '../domain/workflow-input.js';
 import type { backfill as backfillWorkflow } from '../workflows/index.js';
 import { rangeOf, requireValid, usualName, type BackfillRequest } from './backfill-request.js';
 import { countHours, progressOf, requireBackfill, type BackfillProgress } from './backfill-view.js';
@@ -42,26 +41,6 @@ export interface BackfillContext {
   readonly limits?: WorkflowLimits;
 }
 
-/** What a backfill would do, without doing it. Errors as `createBackfill`. */
-export async function previewBackfill(
-  context: BackfillContext,
-  request: BackfillRequest,
-): Promise<Span & { readonly hours: number; readonly months: number }> {
-  requireValid(request);
-  const { calendar, settings, database } = context;
-  const { startAtMs, endAtMs } = await rangeOf(
-    database,
-    { calendar, graceMs: settings.graceMs },
-    request,
-  );
-  const range = { startAtMs, endAtMs };
-  return {
-    ...range,
-    hours: countHours(calendar, range),
-    months: piecesOf(calendar, range).length,
-  };
-}
-
 /**
  * Stores the backfill, sets or moves the origin to its start (never to the future), and starts its workflow. With
  * the name of a stored one and the same range it joins that one, starting its workflow again if it is open and
@@ -77,7 +56,8 @@ export async function createBackfill(
   const stored = await context.database.transaction({}, (transaction) =>
     store(transaction, context, request),
   );
-  if (stored.endedAtMs === null) await startWorkflow(temporal, context, stored);
+  const isWanted = stored.endedAtMs === null && stored.cancelledAtMs === null;
+  if (isWanted) await startWorkflow(temporal, context, stored);
   return stored;
 }
 
@@ -133,23 +113,10 @@ function requireSame(existing: Backfill, calendar: Calendar, request: BackfillRe
 async function startWorkflow(
   { client }: TemporalClient,
   { books, calendar, settings, limits }: BackfillContext,
-  { name, startAtMs, endAtMs, lanes, reprocess }: Backfill,
+  backfill: Backfill,
 ): Promise<void> {
-  const names = ids(books.name);
-  const range = { startAtMs, endAtMs };
-  const input: BackfillInput = {
-    booksName: books.name,
-    limits: limits ?? limitsOf(settings),
-    ...{ name, range, reprocess },
-    lanes: lanesOf(piecesOf(calendar, range), lanes),
-  };
-  await client.workflow.start<typeof backfillWorkflow>('backfill', {
-    workflowId: names.backfill(name),
-    taskQueue: names.usageQueue,
-    args: [input],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: `${instantText(startAtMs)} to ${instantText(endAtMs)}, ${lanes} lanes`,
-  });
+  const start = backfillStart(books.name, limits ?? limitsOf(settings), calendar, backfill);
+  await client.workflow.start<typeof backfillWorkflow>(start.workflowType, start.options);
 }
 
 const LOOK_EVERY_MS = 300;
@@ -162,7 +129,7 @@ export async function waitForBackfill(
   { client }: TemporalClient,
   { database, books, calendar }: BackfillContext,
   name: string,
-  onProgress: (progress: BackfillProgress) => void,
+  onProgress: (progress: BackfillProgress, backfill: Backfill) => void,
 ): Promise<Backfill> {
   const first = requireBackfill(await findBackfill(database, name), name);
   const hours = countHours(calendar, first);
@@ -174,7 +141,7 @@ export async function waitForBackfill(
   for (;;) {
     const wasClosed = isClosed;
     const backfill = requireBackfill(await findBackfill(database, name), name);
-    onProgress(await progressOf(database, backfill, hours));
+    onProgress(await progressOf(database, backfill, hours), backfill);
     if (backfill.endedAtMs !== null) return backfill;
     if (wasClosed) throw interrupted(name);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

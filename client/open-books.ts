@@ -46,10 +46,12 @@ const DEFAULT_MINIMUM_RUN_MS = 1;
  */
 export async function openBooksAt(options: OpenBooksOptions): Promise<OpenBooks> {
   const { databaseUrl, settings } = options;
-  if (options.isEmbedded) await migrate(databaseUrl);
-  else await requireMigrated(databaseUrl);
+  const timeoutMs = settings.databaseTimeoutMs;
+  if (options.isEmbedded) await migrate(databaseUrl, timeoutMs);
+  else await requireMigrated(databaseUrl, timeoutMs);
   const database = Database.open({
     url: databaseUrl,
+    timeoutMs,
     ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
   });
   try {

@@ -24,6 +24,7 @@ import {
 } from '../domain/period-state.js';
 import { periodKey } from '../domain/plan.js';
 import { LOOK_BACK } from '../domain/reach.js';
+import { nextTickAtMs, tickOf } from '../domain/tick.js';
 
 /** Periods that a list names at most. */
 const MAX_LISTED = 10_000;
@@ -33,8 +34,10 @@ export interface ListedPeriod extends Period {
   readonly state: PeriodState;
   readonly sourceState: (typeof SOURCE_STATE)[PeriodState];
   readonly because: string;
-  /** `by itself`, a command to type, or empty. */
+  /** `by itself`, `by backfill NAME`, a command to type, or empty. */
   readonly mend: string;
+  /** When the schedules look at it next, for what is mended by itself; null: no instant is known. */
+  readonly mendAtMs: number | null;
   /** How many periods; the label is the first one's. */
   readonly periods: number;
   readonly lastLabel: string;
@@ -79,7 +82,8 @@ export async function listPeriods(
   settings: PeriodSettings,
   request: ListRequest,
 ): Promise<PeriodView> {
-  const { judge, nowMs, originAtMs } = await readJudge(database, calendar, settings);
+  const view = await readJudge(database, calendar, settings);
+  const { judge, nowMs, originAtMs } = view;
   const range = request.rangeAt(nowMs);
   const isOpenRange = range.startAtMs === undefined && range.endAtMs === undefined;
   const periods: ListedPeriod[] = [];
@@ -89,7 +93,7 @@ export async function listPeriods(
       for (const period of calendar.periodsTouching(granularity, known)) {
         const judged = judge.judge(period);
         if (request.state !== null && judged.state !== request.state) continue;
-        periods.push(listed({ first: judged, last: judged, count: 1 }, calendar, originAtMs));
+        periods.push(listed({ first: judged, last: judged, count: 1 }, view));
         if (periods.length > MAX_LISTED) throw tooMany();
       }
     }
@@ -107,7 +111,8 @@ export async function checkPeriods(
   settings: PeriodSettings,
   rangeAt: RangeAt,
 ): Promise<PeriodCheck> {
-  const { judge, nowMs, originAtMs } = await readJudge(database, calendar, settings);
+  const view = await readJudge(database, calendar, settings);
+  const { judge, nowMs, originAtMs } = view;
   const range = closed(rangeAt(nowMs), nowMs);
   const checked: Record<Granularity, number> = { hour: 0, day: 0, week: 0, month: 0 };
   const periods: ListedPeriod[] = [];
@@ -126,7 +131,7 @@ export async function checkPeriods(
         } else runs.push({ first: judged, last: judged, count: 1 });
       }
     }
-    periods.push(...runs.map((run) => listed(run, calendar, originAtMs)));
+    periods.push(...runs.map((run) => listed(run, view)));
   }
   return { asOfMs: nowMs, originAtMs, checked, periods };
 }
@@ -138,11 +143,19 @@ interface Run {
   count: number;
 }
 
+interface JudgedView {
+  readonly judge: PeriodJudge;
+  readonly nowMs: number;
+  readonly originAtMs: number | null;
+  readonly calendar: Calendar;
+  readonly graceMs: number;
+}
+
 async function readJudge(
   database: Database,
   calendar: Calendar,
   { graceMs, catchUpMs }: PeriodSettings,
-): Promise<{ judge: PeriodJudge; nowMs: number; originAtMs: number | null }> {
+): Promise<JudgedView> {
   return database.transaction({ isolation: 'repeatable read', readOnly: true }, async (session) => {
     const state = await readLedgerState(session);
     const originAtMs = (await readBooks(session))?.originAtMs ?? null;
@@ -163,7 +176,7 @@ async function readJudge(
       failures: new Map(failures),
       locked: new Set((await lockedPeriods(session)).map(periodKey)),
     });
-    return { judge, nowMs: state.nowMs, originAtMs };
+    return { judge, nowMs: state.nowMs, originAtMs, calendar, graceMs };
   });
 }
 
@@ -197,10 +210,9 @@ function continues(last: JudgedPeriod, next: JudgedPeriod): boolean {
 /** The command begins no earlier than the books: a backfill from before the origin would move it. */
 function listed(
   { first, last, count }: Run,
-  calendar: Calendar,
-  originAtMs: number | null,
+  { calendar, originAtMs, nowMs, graceMs }: JudgedView,
 ): ListedPeriod {
-  const { granularity, startAtMs, label, state, because } = first;
+  const { granularity, startAtMs, label, state, because, openBackfill } = first;
   const { endAtMs } = last;
   const isAtOrigin = originAtMs !== null && startAtMs < originAtMs && originAtMs < endAtMs;
   const start = calendar.localText(isAtOrigin ? originAtMs : startAtMs);
@@ -209,13 +221,21 @@ function listed(
   const mend = {
     '': '',
     'by itself': 'by itself',
+    'open backfill':
+      openBackfill?.pausedAtMs === null
+        ? `by backfill ${openBackfill.name}`
+        : `jobhours backfill unpause ${openBackfill?.name ?? ''}`,
     backfill: `${command} --wait`,
     'backfill all': `${command} --reprocess all --wait`,
   }[first.mend];
+  const mendAtMs =
+    first.mend === 'by itself'
+      ? nextTickAtMs(tickOf(calendar, granularity, graceMs, nowMs), nowMs)
+      : null;
   const sourceState = SOURCE_STATE[state];
   return {
     ...{ granularity, startAtMs, endAtMs, label, lastLabel: last.label },
-    ...{ state, sourceState, because, mend, periods: count },
+    ...{ state, sourceState, because, mend, mendAtMs, periods: count },
   };
 }
 

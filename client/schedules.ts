@@ -1,7 +1,7 @@
 /**
- * The four Schedules that wake the keeper. Owns their specs and that they are as this program wants them while an
- * operator's pause stays; what is due when one fires is the planner's. Interval specs only: calendar specs skip or
- * repeat periods when the clocks change.
+ * The Schedules: four that wake the keeper and one that audits. Owns that they are as this program wants them while an
+ * operator's pause stays; when they fire is domain/tick.ts, what is due then is the planner's. Interval specs only:
+ * calendar specs skip or repeat periods when the clocks change.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -14,14 +14,15 @@ import {
 } from '@temporalio/client';
 import { databaseNowMs, type Books } from '../db/books-store.js';
 import type { Session } from '../db/database.js';
+import { SCHEDULED_SAMPLE, type AuditInput } from '../domain/audit.js';
 import type { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
-import { ids } from '../domain/ids.js';
-import { GRANULARITIES, type Granularity } from '../domain/period.js';
+import { ids, SCHEDULE_NAMES, type ScheduleName } from '../domain/ids.js';
 import type { Settings } from '../domain/settings.js';
-import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND } from '../domain/units.js';
+import { AUDIT_TICK, tickOf } from '../domain/tick.js';
+import { MS_PER_DAY, MS_PER_MINUTE } from '../domain/units.js';
 import { limitsOf, type TickInput } from '../domain/workflow-input.js';
-import type { usageTick } from '../workflows/index.js';
+import type { usageAudit, usageTick } from '../workflows/index.js';
 import type { TemporalClient } from './temporal.js';
 
 /** Whose schedules they are. */
@@ -37,7 +38,7 @@ export interface ScheduleContext {
 
 /** What `schedule list` shows. Instants in ms. */
 export interface ScheduleState {
-  readonly granularity: Granularity;
+  readonly name: ScheduleName;
   readonly id: string;
   readonly everyMs: number;
   readonly isPaused: boolean;
@@ -49,84 +50,87 @@ export interface ScheduleState {
 
 export type Applied = 'created' | 'changed' | 'unchanged';
 
-/** The servers' clocks may differ a little: a tick that comes too early would be an hour late. */
-const MARGIN_MS = 5 * MS_PER_SECOND;
-/** How far the others come after the hourly one. */
-const STAGGER_MS: Readonly<Record<Granularity, number>> = {
-  hour: 0,
-  day: 5 * MS_PER_MINUTE,
-  week: 10 * MS_PER_MINUTE,
-  month: 15 * MS_PER_MINUTE,
+/**
+ * For how long a firing that the server missed is made up for. Missed ticks need not be: the planner sees what is
+ * missing. A missed audit would be a day without one.
+ */
+const CATCHUP_WINDOW_MS: Readonly<Record<'tick' | 'audit', number>> = {
+  tick: 10 * MS_PER_MINUTE,
+  audit: MS_PER_DAY,
 };
-/** Missed ticks need not be caught up: the planner sees what is missing. */
-const CATCHUP_WINDOW_MS = 10 * MS_PER_MINUTE;
-/** Hour boundaries are judged from a day back to a year ahead. */
-const AHEAD_MS = 366 * MS_PER_DAY;
 
 type Desired = ScheduleOptions & { readonly action: { readonly memo: { configHash: string } } };
+type WorkflowName = keyof { usageTick: typeof usageTick; usageAudit: typeof usageAudit };
 
-async function desiredSchedule(
-  context: ScheduleContext,
-  granularity: Granularity,
-): Promise<Desired> {
+/** What one schedule starts. */
+interface Started {
+  readonly workflowType: WorkflowName;
+  readonly args: [TickInput] | [AuditInput];
+  readonly staticSummary: string;
+}
+
+function startedBy({ books, settings }: ScheduleContext, name: ScheduleName): Started {
+  const common = { booksName: books.name, limits: limitsOf(settings) };
+  if (name === 'audit') {
+    return {
+      workflowType: 'usageAudit',
+      args: [{ ...common, sample: SCHEDULED_SAMPLE }],
+      staticSummary: `recomputes a sample of the books ${books.name} from the runs`,
+    };
+  }
+  return {
+    workflowType: 'usageTick',
+    args: [{ booksName: books.name, coarsest: name, limits: common.limits }],
+    staticSummary: `wakes the keeper of ${books.name} for periods up to the ${name}`,
+  };
+}
+
+async function desiredSchedule(context: ScheduleContext, name: ScheduleName): Promise<Desired> {
   const { books, calendar, settings } = context;
   const names = ids(books.name);
   const nowMs = await databaseNowMs(context.database);
-  const everyMs =
-    granularity === 'hour'
-      ? calendar.hourBoundaryMinutes(nowMs - MS_PER_DAY, nowMs + AHEAD_MS) * MS_PER_MINUTE
-      : MS_PER_HOUR;
-  const input: TickInput = {
-    booksName: books.name,
-    coarsest: granularity,
-    limits: limitsOf(settings),
-  };
-  const spec = {
-    intervals: [
-      {
-        every: everyMs,
-        offset: (settings.graceMs + MARGIN_MS + STAGGER_MS[granularity]) % everyMs,
-      },
-    ],
-  };
+  const { everyMs, offsetMs } =
+    name === 'audit' ? AUDIT_TICK : tickOf(calendar, name, settings.graceMs, nowMs);
+  const spec = { intervals: [{ every: everyMs, offset: offsetMs }] };
   const policies = {
     overlap: ScheduleOverlapPolicy.SKIP,
-    catchupWindow: CATCHUP_WINDOW_MS,
+    catchupWindow: CATCHUP_WINDOW_MS[name === 'audit' ? name : 'tick'],
     pauseOnFailure: false,
   };
+  const { workflowType, args, staticSummary } = startedBy(context, name);
   const action = {
     type: 'startWorkflow' as const,
-    workflowType: 'usageTick' satisfies keyof { usageTick: typeof usageTick },
-    workflowId: names.schedule(granularity),
+    workflowType,
+    workflowId: names.schedule(name),
     taskQueue: names.usageQueue,
-    args: [input],
-    staticSummary: `wakes the keeper of ${books.name} for periods up to the ${granularity}`,
+    args,
+    staticSummary,
   };
   const configHash = createHash('sha256')
     .update(JSON.stringify({ spec, policies, action }))
     .digest('hex');
   return {
-    scheduleId: names.schedule(granularity),
+    scheduleId: names.schedule(name),
     ...{ spec, policies },
     action: { ...action, memo: { configHash } },
   };
 }
 
 /**
- * Makes the four schedules as this program wants them. Repeating it changes nothing; an operator's pause and its
+ * Makes the schedules as this program wants them. Repeating it changes nothing; an operator's pause and its
  * note survive a change.
  */
 export async function applySchedules(
   { client }: TemporalClient,
   context: ScheduleContext,
-): Promise<Record<Granularity, Applied>> {
+): Promise<Record<ScheduleName, Applied>> {
   const applied = await Promise.all(
-    GRANULARITIES.map(async (granularity) => {
-      const desired = await desiredSchedule(context, granularity);
-      return [granularity, await applyOne(client.schedule, desired)] as const;
+    SCHEDULE_NAMES.map(async (name) => {
+      const desired = await desiredSchedule(context, name);
+      return [name, await applyOne(client.schedule, desired)] as const;
     }),
   );
-  return Object.fromEntries(applied) as Record<Granularity, Applied>;
+  return Object.fromEntries(applied) as Record<ScheduleName, Applied>;
 }
 
 async function applyOne(
@@ -147,16 +151,16 @@ async function applyOne(
   return 'changed';
 }
 
-/** The schedules that exist, the hourly one first. */
+/** The schedules that exist, the hourly one first, the audit last. */
 export async function listSchedules(
   { client }: TemporalClient,
   booksName: string,
 ): Promise<ScheduleState[]> {
   const found = await Promise.all(
-    GRANULARITIES.map(async (granularity) => {
-      const id = ids(booksName).schedule(granularity);
+    SCHEDULE_NAMES.map(async (name) => {
+      const id = ids(booksName).schedule(name);
       const description = await describe(client.schedule.getHandle(id));
-      return description === null ? [] : [stateOf(granularity, id, description)];
+      return description === null ? [] : [stateOf(name, id, description)];
     }),
   );
   return found.flat();
@@ -172,12 +176,12 @@ async function describe(handle: ScheduleHandle): Promise<ScheduleDescription | n
 }
 
 function stateOf(
-  granularity: Granularity,
+  name: ScheduleName,
   id: string,
   { spec, state, info }: ScheduleDescription,
 ): ScheduleState {
   return {
-    ...{ granularity, id },
+    ...{ name, id },
     everyMs: spec.intervals?.[0]?.every ?? 0,
     isPaused: state.paused,
     note: state.note ?? '',
@@ -189,10 +193,10 @@ function stateOf(
 async function onSchedule(
   { client }: TemporalClient,
   booksName: string,
-  granularity: Granularity,
+  name: ScheduleName,
   work: (handle: ScheduleHandle) => Promise<void>,
 ): Promise<void> {
-  const id = ids(booksName).schedule(granularity);
+  const id = ids(booksName).schedule(name);
   try {
     await work(client.schedule.getHandle(id));
   } catch (error) {
@@ -205,29 +209,29 @@ async function onSchedule(
 export function pauseSchedule(
   temporal: TemporalClient,
   booksName: string,
-  granularity: Granularity,
+  name: ScheduleName,
   note: string,
 ): Promise<void> {
-  return onSchedule(temporal, booksName, granularity, (handle) => handle.pause(note));
+  return onSchedule(temporal, booksName, name, (handle) => handle.pause(note));
 }
 
 /** Lets a schedule fire again. NOT_FOUND when it does not exist. */
 export function unpauseSchedule(
   temporal: TemporalClient,
   booksName: string,
-  granularity: Granularity,
+  name: ScheduleName,
   note: string,
 ): Promise<void> {
-  return onSchedule(temporal, booksName, granularity, (handle) => handle.unpause(note));
+  return onSchedule(temporal, booksName, name, (handle) => handle.unpause(note));
 }
 
 /** Fires a schedule now, paused or not; two within one second are one. NOT_FOUND when it does not exist. */
 export function triggerSchedule(
   temporal: TemporalClient,
   booksName: string,
-  granularity: Granularity,
+  name: ScheduleName,
 ): Promise<void> {
-  return onSchedule(temporal, booksName, granularity, (handle) =>
+  return onSchedule(temporal, booksName, name, (handle) =>
     handle.trigger(ScheduleOverlapPolicy.ALLOW_ALL),
   );
 }

@@ -17,6 +17,8 @@ const row = {
   lanes: 'int4',
   reprocess: 'text',
   created_at_ms: 'instant',
+  paused_at_ms: 'instant?',
+  cancelled_at_ms: 'instant?',
   hours_built: 'count',
   periods_built: 'count',
   periods_failed: 'count',
@@ -41,20 +43,17 @@ const sql = statements('backfill', {
   find: { params: { name: 'text' }, row },
   list: { params: { limit: 'count' }, row },
   open: { params: {}, row },
+  pause: { params: { name: 'text', isPaused: 'bool' }, row: {} },
+  cancel: { params: { name: 'text' }, row: {} },
   end: {
-    params: {
-      name: 'text',
-      hoursBuilt: 'count',
-      periodsBuilt: 'count',
-      periodsFailed: 'count',
-      outcome: 'text',
-    },
+    params: { name: 'text', periodsFailed: 'count', outcome: 'text' },
     row: {},
   },
   'ledger-hours': {
-    params: { ...range, sinceAtMs: 'instant' },
-    row: { hours: 'count', hours_since: 'count' },
+    params: { ...range, sinceAtMs: 'instant', latelyMs: 'count' },
+    row: { hours: 'count', hours_since: 'count', hours_lately: 'count', now_ms: 'instant' },
   },
+  speed: { params: {}, row: { hours: 'count', ms: 'count' } },
   'failures-since': {
     params: { ...range, sinceAtMs: 'instant', limit: 'count' },
     row: { granularity: 'text', label: 'text', code: 'text', detail: 'text' },
@@ -72,6 +71,10 @@ export interface NewBackfill extends Span {
 
 /** A stored backfill. Its counts are 0 until it ended. */
 export interface Backfill extends NewBackfill, BackfillCounts {
+  /** When an operator paused it; null: it is not paused. */
+  readonly pausedAtMs: number | null;
+  /** When an operator asked to cancel it. */
+  readonly cancelledAtMs: number | null;
   readonly endedAtMs: number | null;
   /** Null exactly while it is open. */
   readonly outcome: BackfillOutcome | null;
@@ -85,6 +88,8 @@ function backfillOf(raw: Values<typeof row>): Backfill {
     lanes: raw.lanes,
     reprocess: raw.reprocess as Reprocess,
     createdAtMs: raw.created_at_ms,
+    pausedAtMs: raw.paused_at_ms,
+    cancelledAtMs: raw.cancelled_at_ms,
     hoursBuilt: raw.hours_built,
     periodsBuilt: raw.periods_built,
     periodsFailed: raw.periods_failed,
@@ -118,24 +123,62 @@ export async function openBackfills(session: Session): Promise<Backfill[]> {
   return (await session.rows(sql.open, {})).map(backfillOf);
 }
 
-/** Ends an open backfill; one that has ended keeps its outcome. */
+/** Notes that an open backfill is paused, or is not; nothing changes for one that has ended. */
+export async function pauseBackfill(
+  session: Session,
+  name: string,
+  isPaused: boolean,
+): Promise<void> {
+  await session.execute(sql.pause, { name, isPaused });
+}
+
+/** Notes that an open backfill is to be cancelled; it is open until `endBackfill`. */
+export async function cancelBackfill(session: Session, name: string): Promise<void> {
+  await session.execute(sql.cancel, { name });
+}
+
+/**
+ * Ends an open backfill and counts in the ledger what was built in its range since it was created; one that has
+ * ended keeps its outcome and its counts.
+ */
 export async function endBackfill(
   session: Session,
   name: string,
-  counts: BackfillCounts,
+  periodsFailed: number,
   outcome: BackfillOutcome,
 ): Promise<void> {
-  await session.execute(sql.end, { name, ...counts, outcome });
+  await session.execute(sql.end, { name, periodsFailed, outcome });
 }
 
-/** Hours of a range in the ledger: all of them, and those aggregated at or after an instant. */
+/** Hours of a range in the ledger. */
+export interface LedgerHours {
+  readonly hours: number;
+  /** Built at or after the instant that was given. */
+  readonly hoursSince: number;
+  /** Built in the last `latelyMs`. */
+  readonly hoursLately: number;
+  /** Database clock. */
+  readonly nowMs: number;
+}
+
 export async function countLedgerHours(
   session: Session,
   { startAtMs, endAtMs }: Span,
   sinceAtMs: number,
-): Promise<{ hours: number; hoursSince: number }> {
-  const found = await session.one(sql['ledger-hours'], { startAtMs, endAtMs, sinceAtMs });
-  return { hours: found.hours, hoursSince: found.hours_since };
+  latelyMs: number,
+): Promise<LedgerHours> {
+  const found = await session.one(sql['ledger-hours'], { startAtMs, endAtMs, sinceAtMs, latelyMs });
+  return {
+    hours: found.hours,
+    hoursSince: found.hours_since,
+    hoursLately: found.hours_lately,
+    nowMs: found.now_ms,
+  };
+}
+
+/** How fast the newest hours were built: so many hours in so many ms, pauses left out. 0 hours: nothing is known. */
+export async function buildSpeed(session: Session): Promise<{ hours: number; ms: number }> {
+  return session.one(sql.speed, {});
 }
 
 /** A period that failed and was not built since. */

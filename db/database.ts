@@ -1,54 +1,14 @@
 /**
- * Connections to PostgreSQL: a pool, single statements, transactions, COPY into a table.
- * Owns connection settings and time-outs; which SQL runs is the stores'.
+ * Connections to PostgreSQL: a pool, single statements, transactions. Owns connection settings and time-outs, and when
+ * a connection is given back or destroyed; which SQL runs is the stores'.
  */
-import { pipeline } from 'node:stream/promises';
-import { Readable } from 'node:stream';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { StatementRunner, type Transaction } from './session.js';
 import { translated } from './sqlstate.js';
-import {
-  convertRow,
-  parameterValues,
-  type DeclaredType,
-  type Statement,
-  type Values,
-} from './statement.js';
-import { JobhoursError } from '../domain/errors.js';
+import { DEFAULT_TIMEOUT_MS, StatementWatch } from './statement-watch.js';
+import { Wire, type Answer } from './wire.js';
 
-type Columns = Readonly<Record<string, DeclaredType>>;
-
-/** What stores run statements on: the pool itself (each statement alone) or one transaction. */
-export interface Session {
-  /** All rows. */
-  rows<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<Values<R>[]>;
-  /** Exactly one row; UNEXPECTED otherwise. */
-  one<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<Values<R>>;
-  /** One row or null; UNEXPECTED when there are more. */
-  maybeOne<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<Values<R> | null>;
-  /** Number of rows written. */
-  execute<P extends Columns>(statement: Statement<P>, params: Values<P>): Promise<number>;
-}
-
-/** A session inside a transaction, on one connection. */
-export interface Transaction extends Session {
-  /**
-   * Streams text-format COPY lines into a table. `target` is SQL written in the source, never input:
-   * `staged (line, code)`.
-   */
-  copyInto(target: string, lines: AsyncIterable<string> | Iterable<string>): Promise<void>;
-  /** Backend process id, for tests that cancel or kill it. */
-  readonly backendPid: number;
-}
+export type { Session, Transaction } from './session.js';
 
 export interface TransactionOptions {
   /** Default READ COMMITTED, which the builder's rules need (ledger.md A1). */
@@ -62,12 +22,27 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Upper bound of connections; at least 1. */
   readonly maxConnections?: number;
-  /** Longest wait for one answer, in ms: a stalled network must not hang for ever. 0 = no limit. */
-  readonly queryTimeoutMs?: number;
-  /** Longest wait for a connection, in ms. */
-  readonly connectTimeoutMs?: number;
+  /** Longest wait for a connection, and for an answer or a sign that the server still works on it; in ms. */
+  readonly timeoutMs?: number;
   readonly applicationName?: string;
 }
+
+/**
+ * What the server does for a client that is gone. Dead (a cut cable, a machine without power): it is noticed within a
+ * minute, also while an answer is on its way. Stopped in a transaction (SIGSTOP): the transaction ends after two
+ * minutes, so that it does not hold a period's lock for ever; no writer is idle that long between two statements.
+ */
+const SESSION_SETTINGS = {
+  timezone: 'UTC',
+  jit: 'off',
+  tcp_keepalives_idle: '30',
+  tcp_keepalives_interval: '10',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '60s',
+  idle_in_transaction_session_timeout: '2min',
+} as const;
+/** A report is printed inside its snapshot, and its reader may stand still; it holds no lock. */
+const READER_SETTINGS = `set local idle_in_transaction_session_timeout = '1h'`;
 
 const INT8 = 20;
 const INT8_ARRAY = 1016;
@@ -83,80 +58,43 @@ const typeParsers: pg.CustomTypesConfig = {
   }) as typeof pg.types.getTypeParser,
 };
 
-/** Runs statements on a pool or a client of it. */
-class StatementRunner implements Session {
-  constructor(private readonly target: pg.Pool | pg.PoolClient) {}
-
-  private async run<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<pg.QueryResult<Record<string, unknown>>> {
-    const values = parameterValues(statement, params);
-    try {
-      return await this.target.query<Record<string, unknown>>({
-        name: statement.name,
-        text: statement.text,
-        values,
-      });
-    } catch (error) {
-      throw translated(error, statement.name);
-    }
-  }
-
-  async rows<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<Values<R>[]> {
-    const result = await this.run(statement, params);
-    return result.rows.map((row) => convertRow(statement, row));
-  }
-
-  async one<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<Values<R>> {
-    const row = await this.maybeOne(statement, params);
-    if (row === null) throw new JobhoursError('UNEXPECTED', `${statement.name}: no row`);
-    return row;
-  }
-
-  async maybeOne<P extends Columns, R extends Columns>(
-    statement: Statement<P, R>,
-    params: Values<P>,
-  ): Promise<Values<R> | null> {
-    const rows = await this.rows(statement, params);
-    if (rows.length > 1) throw new JobhoursError('UNEXPECTED', `${statement.name}: several rows`);
-    return rows[0] ?? null;
-  }
-
-  async execute<P extends Columns>(statement: Statement<P>, params: Values<P>): Promise<number> {
-    return (await this.run(statement, params)).rowCount ?? 0;
-  }
+function poolOf(options: DatabaseOptions, timeoutMs: number): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.maxConnections ?? 4,
+    connectionTimeoutMillis: timeoutMs,
+    application_name: options.applicationName ?? 'jobhours',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+    types: typeParsers,
+    options: Object.entries(SESSION_SETTINGS)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+  });
+  // A connection that the server ends must not end the process: neither an idle one nor one that is in use.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
 }
 
-class ClientTransaction extends StatementRunner implements Transaction {
-  constructor(private readonly client: pg.PoolClient) {
-    super(client);
+class WireTransaction extends StatementRunner implements Transaction {
+  constructor(private readonly wire: Wire) {
+    super(wire.ask);
   }
 
   get backendPid(): number {
-    return (this.client as unknown as { processID: number }).processID;
+    return this.wire.backendPid;
   }
 
-  async copyInto(target: string, lines: AsyncIterable<string> | Iterable<string>): Promise<void> {
-    const sink = this.client.query(copyFrom(`copy ${target} from stdin`));
-    try {
-      await pipeline(Readable.from(lines), sink);
-    } catch (error) {
-      throw translated(error, `copy ${target}`);
-    }
+  copyInto(target: string, lines: AsyncIterable<string> | Iterable<string>): Promise<void> {
+    return this.wire.copyInto(target, lines);
   }
 }
 
 /** One connection held for several transactions; statements outside of them commit alone. */
 export class Connection extends StatementRunner {
-  constructor(private readonly client: pg.PoolClient) {
-    super(client);
+  constructor(private readonly wire: Wire) {
+    super(wire.ask);
   }
 
   /** Runs `work` in one transaction: commits when it resolves, rolls back when it throws. */
@@ -164,59 +102,35 @@ export class Connection extends StatementRunner {
     options: TransactionOptions,
     work: (transaction: Transaction) => Promise<T>,
   ): Promise<T> {
-    return inTransaction(this.client, options, work, () => undefined);
+    return inTransaction(this.wire, options, work);
   }
 }
 
 /** A pool of connections to one database. Close it, or the process stays alive. */
 export class Database extends StatementRunner {
-  private constructor(private readonly pool: pg.Pool) {
-    super(pool);
+  private constructor(
+    private readonly pool: pg.Pool,
+    private readonly watch: StatementWatch,
+  ) {
+    super((name, query) => onWire(pool, watch, (wire): Promise<Answer> => wire.ask(name, query)));
   }
 
   /** Makes the pool; connects when first used. CONFIG when the address is not a PostgreSQL URL. */
   static open(options: DatabaseOptions): Database {
-    if (!/^postgres(ql)?:\/\//.test(options.url)) {
-      throw new JobhoursError(
-        'CONFIG',
-        'DATABASE_URL: expected postgres://user@host:port/database',
-      );
-    }
-    const pool = new pg.Pool({
-      connectionString: options.url,
-      max: options.maxConnections ?? 4,
-      query_timeout: options.queryTimeoutMs ?? 0,
-      connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
-      application_name: options.applicationName ?? 'jobhours',
-      keepAlive: true,
-      types: typeParsers,
-      options: '-c timezone=UTC -c jit=off',
-    });
-    // An idle connection that the server ends must not end the process.
-    pool.on('error', () => undefined);
-    return new Database(pool);
+    const { url, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const watch = new StatementWatch({ url, timeoutMs });
+    return new Database(poolOf(options, timeoutMs), watch);
   }
 
   /**
-   * Runs `work` in one transaction: commits when it resolves, rolls back when it throws.
-   * A connection that failed is destroyed, never given back.
+   * Runs `work` in one transaction: commits when it resolves, rolls back when it throws. DATABASE_MISSING when the
+   * connection broke: then nobody knows whether a commit that was under way has happened.
    */
-  async transaction<T>(
+  transaction<T>(
     options: TransactionOptions,
     work: (transaction: Transaction) => Promise<T>,
   ): Promise<T> {
-    const client = await this.connect();
-    const onError = (): void => undefined;
-    client.on('error', onError);
-    let broken: Error | undefined;
-    try {
-      return await inTransaction(client, options, work, (error) => {
-        broken = error;
-      });
-    } finally {
-      client.off('error', onError);
-      client.release(broken);
-    }
+    return onWire(this.pool, this.watch, (wire) => inTransaction(wire, options, work));
   }
 
   /**
@@ -224,21 +138,11 @@ export class Database extends StatementRunner {
    * are gone with it.
    */
   async connection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const client = await this.connect();
-    const onError = (): void => undefined;
-    client.on('error', onError);
+    const client = await connect(this.pool, this.watch);
     try {
-      return await work(new Connection(client));
+      return await work(new Connection(new Wire(client, this.watch)));
     } finally {
       client.release(true);
-    }
-  }
-
-  private async connect(): Promise<pg.PoolClient> {
-    try {
-      return await this.pool.connect();
-    } catch (error) {
-      throw translated(error, 'connect');
     }
   }
 
@@ -248,35 +152,50 @@ export class Database extends StatementRunner {
   }
 }
 
-async function inTransaction<T>(
-  client: pg.PoolClient,
-  options: TransactionOptions,
-  work: (transaction: Transaction) => Promise<T>,
-  onBroken: (error: Error) => void,
-): Promise<T> {
+async function connect(pool: pg.Pool, watch: StatementWatch): Promise<pg.PoolClient> {
   try {
-    const isolation = options.isolation ?? 'read committed';
-    await client.query(
-      `begin isolation level ${isolation}${options.readOnly === true ? ' read only' : ''}`,
-    );
-    if (options.asynchronousCommit === true) {
-      await client.query('set local synchronous_commit = off');
-    }
-    const result = await work(new ClientTransaction(client));
-    await client.query('commit');
-    return result;
+    return await pool.connect();
   } catch (error) {
-    const broken = await rollBack(client);
-    if (broken !== undefined) onBroken(broken);
-    throw translated(error, 'transaction');
+    throw translated(error, 'connect', watch.address);
   }
 }
 
-async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
+/** Runs `work` on a connection of the pool. One that broke is destroyed, never given back. */
+async function onWire<T>(
+  pool: pg.Pool,
+  watch: StatementWatch,
+  work: (wire: Wire) => Promise<T>,
+): Promise<T> {
+  const client = await connect(pool, watch);
+  const wire = new Wire(client, watch);
   try {
-    await client.query('rollback');
-    return undefined;
+    return await work(wire);
+  } finally {
+    client.release(wire.isBroken);
+  }
+}
+
+async function inTransaction<T>(
+  wire: Wire,
+  options: TransactionOptions,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const isolation = options.isolation ?? 'read committed';
+  const isReader = options.readOnly === true;
+  try {
+    // In one message, so that the setting costs no round trip.
+    await wire.ask(
+      'begin',
+      `begin isolation level ${isolation}${isReader ? ` read only; ${READER_SETTINGS}` : ''}`,
+    );
+    if (options.asynchronousCommit === true) {
+      await wire.ask('begin', 'set local synchronous_commit = off');
+    }
+    const result = await work(new WireTransaction(wire));
+    await wire.ask('commit', 'commit');
+    return result;
   } catch (error) {
-    return error as Error;
+    await wire.rollBack();
+    throw wire.failure(error, 'transaction');
   }
 }

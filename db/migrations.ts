@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { JobhoursError } from '../domain/errors.js';
+import { DEFAULT_TIMEOUT_MS, StatementWatch } from './statement-watch.js';
 import { translated } from './sqlstate.js';
 
 const folder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -21,20 +22,25 @@ export function knownMigrations(): string[] {
     .sort();
 }
 
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+async function withClient<T>(
+  url: string,
+  timeoutMs: number,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const watch = new StatementWatch({ url, timeoutMs });
   const client = new pg.Client({
     connectionString: url,
     application_name: 'jobhours migrate',
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: timeoutMs,
   });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return await work(client);
+    return await watch.during(client, 'migrate', work(client));
   } catch (error) {
-    throw translated(error, 'migrate');
+    throw translated(error, 'migrate', watch.address);
   } finally {
-    await client.end().catch(() => undefined);
+    await watch.during(client, 'end', client.end()).catch(() => undefined);
   }
 }
 
@@ -51,9 +57,10 @@ async function applied(client: pg.Client): Promise<string[]> {
 /** Applied and pending migrations; SCHEMA_VERSION when the database has one that this program lacks. */
 export async function migrationStatus(
   url: string,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
 ): Promise<{ applied: string[]; pending: string[] }> {
   const known = knownMigrations();
-  const done = await withClient(url, applied);
+  const done = await withClient(url, timeoutMs, applied);
   const unknown = done.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     throw new JobhoursError(
@@ -65,10 +72,10 @@ export async function migrationStatus(
 }
 
 /** Applies what is pending, under a lock; concurrent calls wait for each other. Returns what was applied. */
-export async function migrate(url: string): Promise<string[]> {
-  const { pending } = await migrationStatus(url);
+export async function migrate(url: string, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<string[]> {
+  const { pending } = await migrationStatus(url, timeoutMs);
   if (pending.length === 0) return [];
-  return withClient(url, async (client) => {
+  return withClient(url, timeoutMs, async (client) => {
     const done = await runner({
       dbClient: client,
       dir: folder,
@@ -84,8 +91,8 @@ export async function migrate(url: string): Promise<string[]> {
 }
 
 /** Refuses to work on another schema version: SCHEMA_VERSION names what is pending and the command. */
-export async function requireMigrated(url: string): Promise<void> {
-  const { pending } = await migrationStatus(url);
+export async function requireMigrated(url: string, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
+  const { pending } = await migrationStatus(url, timeoutMs);
   if (pending.length > 0) {
     throw new JobhoursError(
       'SCHEMA_VERSION',

@@ -4,15 +4,14 @@
  */
 import type { Calendar } from './calendar.js';
 import type { LedgerState } from './ledger.js';
-import { subtract } from './ledger.js';
 import {
-  contains,
   intersection,
   PART_OF,
   type Granularity,
   type Period,
   type Span,
 } from './period.js';
+import { covers, subtract, union } from './spans.js';
 
 /** Which periods of a range are built: those not in the ledger, also those that no longer fit, or every one. */
 export const REPROCESS = ['missing', 'stale', 'all'] as const;
@@ -47,6 +46,17 @@ export interface CoarseInput {
   readonly reprocess: Reprocess;
 }
 
+export interface CoarsePlan {
+  /** Days before weeks and months, in time order. */
+  readonly build: readonly CoarsePeriod[];
+  readonly blocked: readonly BlockedCoarse[];
+}
+
+/** A period that cannot be built, and the first part of it that is missing or stale. */
+export interface BlockedCoarse extends Period {
+  readonly lacking: Period;
+}
+
 /** A day, week or month to build, and the starts of the parts it is made of. */
 export interface CoarsePeriod extends Period {
   readonly partStartsAtMs: readonly number[];
@@ -54,12 +64,12 @@ export interface CoarsePeriod extends Period {
 
 /**
  * The days, weeks and months that touch the range, are due, are wanted by `reprocess`, and whose expected parts are
- * all good or stand earlier in the list (ledger.md A5). `blocked` counts those that lack a part.
+ * all good or stand earlier in the list (ledger.md A5). `blocked` are those that lack a part, each with the first one.
  */
-export function coarsePeriodsOf(input: CoarseInput): { build: CoarsePeriod[]; blocked: number } {
+export function coarsePeriodsOf(input: CoarseInput): CoarsePlan {
   const originAtMs = input.originAtMs ?? Number.NEGATIVE_INFINITY;
   const build: CoarsePeriod[] = [];
-  let blocked = 0;
+  const blocked: BlockedCoarse[] = [];
   let parts = goodSpans(input.ledger, 'hour');
   for (const granularity of ['day', 'week', 'month'] as const) {
     const good = goodSpans(input.ledger, granularity);
@@ -70,17 +80,18 @@ export function coarsePeriodsOf(input: CoarseInput): { build: CoarsePeriod[]; bl
       const expected = [
         ...input.calendar.periodsWithin(PART_OF[granularity] ?? 'hour', period),
       ].filter(
-        (part) => part.endAtMs > originAtMs || isIn(input.ledger.ranges[part.granularity], part),
+        (part) => part.endAtMs > originAtMs || covers(input.ledger.ranges[part.granularity], part),
       );
-      if (expected.every((part) => isIn(parts, part))) {
+      const lacking = expected.find((part) => !covers(parts, part));
+      if (lacking === undefined) {
         build.push({ ...period, partStartsAtMs: expected.map((part) => part.startAtMs) });
         built.push(period);
       } else {
-        blocked += 1;
+        blocked.push({ ...period, lacking });
       }
     }
     // Weeks and months are both made of days.
-    if (granularity === 'day') parts = [...good, ...built];
+    if (granularity === 'day') parts = union([...good, ...built]);
   }
   return { build, blocked };
 }
@@ -88,7 +99,7 @@ export function coarsePeriodsOf(input: CoarseInput): { build: CoarsePeriod[]; bl
 function isWanted(input: CoarseInput, period: Period, good: readonly Span[]): boolean {
   // The pieces of the backfill have built every day already.
   if (input.reprocess === 'all' && period.granularity !== 'day') return true;
-  return !isIn(
+  return !covers(
     input.reprocess === 'missing' ? input.ledger.ranges[period.granularity] : good,
     period,
   );
@@ -100,8 +111,4 @@ function goodSpans(ledger: LedgerState, granularity: Granularity): Span[] {
     ledger.ranges[granularity],
     ledger.stale.filter((period) => period.granularity === granularity),
   );
-}
-
-function isIn(spans: readonly Span[], period: Span): boolean {
-  return spans.some((span) => contains(span, period));
 }

@@ -130,6 +130,24 @@ export class Calendar {
     }
   }
 
+  /** How many periods lie wholly in the span; hours by arithmetic, so that ten years of them cost nothing. */
+  countWithin(granularity: Granularity, span: Span): number {
+    let count = 0;
+    if (granularity !== 'hour') {
+      for (const _ of this.periodsWithin(granularity, span)) count += 1;
+      return count;
+    }
+    const whole = {
+      startAtMs: this.#hourAt(span.startAtMs - 1).endAtMs,
+      endAtMs: this.startOf('hour', span.endAtMs),
+    };
+    for (const { startAtMs, endAtMs, offsetMs } of this.segments.within(whole)) {
+      const firstHour = Math.floor((startAtMs + offsetMs) / MS_PER_HOUR);
+      count += Math.ceil((endAtMs + offsetMs) / MS_PER_HOUR) - firstHour;
+    }
+    return count;
+  }
+
   /**
    * The period of a local date (its day number, domain/civil-date.ts), of the week or of the month
    * to which that date belongs; null when the zone skipped the whole of it.
@@ -144,10 +162,11 @@ export class Calendar {
     return formatOffset(this.segments.at(atMs).offsetMs);
   }
 
-  /** ISO 8601 local time with ms and offset: `2026-01-31T15:00:00.000+08:00`. */
+  /** ISO 8601 local time with offset: `2026-01-31T15:00+08:00` for a whole minute, else `2026-01-31T15:00:00.001+08:00`. */
   localText(atMs: number): string {
     const { offsetMs } = this.segments.at(atMs);
-    return instantText(atMs + offsetMs).slice(0, -1) + formatOffset(offsetMs);
+    const text = instantText(atMs + offsetMs).slice(0, -1);
+    return text.replace(/:00\.000$/, '') + formatOffset(offsetMs);
   }
 
   /**

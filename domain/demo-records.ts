@@ -5,6 +5,7 @@
  */
 import type { Calendar } from './calendar.js';
 import type { Period } from './period.js';
+import { randomOf, type Random } from './random.js';
 import { decimalText, instantText, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND } from './units.js';
 
 /** One line of the demo's job log. A job that waits or was cancelled has no start; a running one no end. */
@@ -59,19 +60,6 @@ const FAILED_AGAIN_SHARE = 0.3;
 const MOST_ATTEMPTS = 3;
 /** Days on which a job of the early morning starts and ends in the same millisecond. */
 const ZERO_LENGTH_DAYS_SHARE = 0.15;
-
-/** A stream of numbers in [0, 1) that its seed decides (mulberry32 by Tommy Ettinger, public domain). */
-type Random = () => number;
-
-function randomOf(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 function pick<T>(random: Random, values: readonly T[]): T {
   return values[Math.floor(random() * values.length)] as T;

@@ -42,14 +42,16 @@ const passing = (meaning: string): CatalogueEntry => ({
 
 /** Code -> meaning, exit code, retryable. In alphabetical order. */
 export const CATALOGUE = {
+  BACKFILL_ENDED: input('The backfill is not open any more'),
   BACKFILL_EXISTS: input('A backfill of that name exists already'),
   BACKFILL_FAILED: failure('A backfill was cancelled, or some of its periods failed'),
   BOOKS_MISMATCH: input('The process is configured for other books than the database holds'),
   CHECK_FAILED: failure('Figures that must be equal differ'),
-  CLOCK_SKEW: failure('This machine and the database disagree by more than 5 minutes'),
+  CLOCK_SKEW: passing('This machine and the database disagree by more than 5 minutes'),
   COMMIT_UNVERIFIED: passing('A period was committed but could not be read back'),
   CONFIG: input('A setting is unknown or has a value that is not allowed'),
   CSV_SYNTAX: input('The file is not well-formed CSV, or a column is missing, doubled or unknown'),
+  DATABASE_BUSY: passing('PostgreSQL gave a statement up: a lock, a cancellation or no memory'),
   DATABASE_FAILURE: failure('PostgreSQL refused a statement'),
   DATABASE_FULL: passing('PostgreSQL has no space left'),
   DATABASE_MISSING: passing('PostgreSQL cannot be reached'),

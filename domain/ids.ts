@@ -4,7 +4,7 @@
  */
 import { JobhoursError } from './errors.js';
 import { fnv1a128 } from './fnv.js';
-import type { Granularity } from './period.js';
+import { GRANULARITIES, type Granularity } from './period.js';
 import { quotedValue } from './quoted-value.js';
 import { instantText } from './units.js';
 
@@ -13,6 +13,10 @@ const LONGEST_SEGMENT = 200;
 
 /** 1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit. */
 const BOOKS_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** The Schedules of some books: one for each granularity, and the one that audits. */
+export const SCHEDULE_NAMES = [...GRANULARITIES, 'audit'] as const;
+export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
 
 export interface Ids {
   /** Task queue of the usage workflows. */
@@ -23,8 +27,8 @@ export interface Ids {
   period(granularity: Granularity, startAtMs: number): string;
   /** Workflow `backfill` of that name. */
   backfill(name: string): string;
-  /** Schedule, and the beginning of the ids of the ticks that it starts: `<books>/usage-hour`. */
-  schedule(granularity: Granularity): string;
+  /** Schedule, and the beginning of the ids of the workflows that it starts: `<books>/usage-hour`, `-audit`. */
+  schedule(name: ScheduleName): string;
 }
 
 /** The names of some books. CONFIG when the books' name is not an allowed one. */
@@ -42,7 +46,7 @@ export function ids(booksName: string): Ids {
     period: (granularity, startAtMs) =>
       id('usage', granularity, `${instantText(startAtMs).slice(0, 16)}Z`),
     backfill: (name) => id('backfill', segment(name)),
-    schedule: (granularity) => id(`usage-${granularity}`),
+    schedule: (name) => id(`usage-${name}`),
   };
 }
 

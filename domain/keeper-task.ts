@@ -4,10 +4,10 @@
  * task, in time order. Built one by one, a later one would be judged by a carry that is about to change.
  */
 import { fnv1a128 } from './fnv.js';
-import { subtract } from './ledger.js';
 import type { Period, Span } from './period.js';
 import type { PlannedPeriod } from './plan.js';
 import { tasksOf, type Task } from './task.js';
+import { subtract } from './spans.js';
 
 export interface KeeperTask extends Task {
   /** A chain: its key is the first stale hour, and stale hours in this span are built. */

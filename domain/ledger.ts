@@ -4,12 +4,21 @@
  */
 import type { Calendar } from './calendar.js';
 import { intersection, type Granularity, type Period, type Span } from './period.js';
+import { subtract } from './spans.js';
 
 /**
  * Why a period in the ledger no longer fits: a mark lies in the hour; the carry it was built from is not the
- * previous hour's any more; its parts are not the ones it was built from; runs changed in the hole before it (A7).
+ * previous hour's any more; its parts are not the ones it was built from; what runs on through the hole before it changed (A7).
  */
 export type StaleReason = 'mark' | 'carry' | 'parts' | 'hole';
+
+/** The same in words for people. */
+export const STALE_BECAUSE: Readonly<Record<StaleReason, string>> = {
+  mark: 'usage in it changed since it was aggregated',
+  carry: 'the hour before it now ends with other running runs',
+  parts: 'its parts changed since it was aggregated',
+  hole: 'what runs on through the missing hours before it changed',
+};
 
 /** A period of the ledger that must be built again. */
 export interface StalePeriod extends Period {
@@ -26,21 +35,6 @@ export interface LedgerState {
   readonly ranges: Readonly<Record<Granularity, readonly Span[]>>;
   /** In time order within a granularity. */
   readonly stale: readonly StalePeriod[];
-}
-
-/** Spans of `spans` without `removed` (both in time order, each without overlaps). */
-export function subtract(spans: readonly Span[], removed: readonly Span[]): Span[] {
-  const left: Span[] = [];
-  for (const span of spans) {
-    let fromMs = span.startAtMs;
-    for (const cut of removed) {
-      if (cut.endAtMs <= fromMs || cut.startAtMs >= span.endAtMs) continue;
-      if (cut.startAtMs > fromMs) left.push({ startAtMs: fromMs, endAtMs: cut.startAtMs });
-      fromMs = Math.max(fromMs, cut.endAtMs);
-    }
-    if (fromMs < span.endAtMs) left.push({ startAtMs: fromMs, endAtMs: span.endAtMs });
-  }
-  return left;
 }
 
 /**

@@ -3,7 +3,7 @@
  * and what readers may take come from domain/ledger.ts, what mends itself from domain/plan.ts.
  */
 import type { Calendar } from './calendar.js';
-import { goodForReaders, subtract, type LedgerState } from './ledger.js';
+import { goodForReaders, type LedgerState } from './ledger.js';
 import {
   contains,
   GRANULARITIES,
@@ -13,6 +13,7 @@ import {
   type Period,
   type Span,
 } from './period.js';
+import { covers, subtract, union } from './spans.js';
 import { periodKey, plan, type Plan, type PlannedPeriod } from './plan.js';
 
 /** Our states, and those of the source document (S0 4.1) that they stand for. */
@@ -32,9 +33,18 @@ export interface JudgedPeriod extends Period {
   /** In words for people; empty when it is good. */
   readonly because: string;
   /** Empty: nothing is to be mended. */
-  readonly mend: '' | 'by itself' | 'backfill' | 'backfill all';
+  readonly mend: '' | 'by itself' | 'open backfill' | 'backfill' | 'backfill all';
+  /** The open backfill that mends it; null when that is not what mends it. */
+  readonly openBackfill: OpenBackfill | null;
   /** True when the period is due and its rows are not to be relied on, or building it failed. */
   readonly isFinding: boolean;
+}
+
+/** The range of a backfill that has not ended. */
+export interface OpenBackfill extends Span {
+  readonly name: string;
+  /** Null: it is not paused. */
+  readonly pausedAtMs: number | null;
 }
 
 export interface JudgeInput {
@@ -45,7 +55,7 @@ export interface JudgeInput {
   readonly graceMs: number;
   readonly catchUpMs: number;
   /** Ranges of open backfills. */
-  readonly leftOut: readonly Span[];
+  readonly leftOut: readonly OpenBackfill[];
   /** Failures that are newer than the ledger, in words, by `periodKey`. */
   readonly failures: ReadonlyMap<string, string>;
   /** Periods being built just now, by `periodKey`. */
@@ -62,7 +72,7 @@ export class PeriodJudge {
 
   constructor(input: JudgeInput) {
     this.#input = input;
-    this.#good = goodForReaders(withPast(input), input.calendar);
+    this.#good = goodSpans(input);
     this.#plan = plan({
       ...input,
       nowMs: input.state.nowMs,
@@ -100,7 +110,8 @@ export class PeriodJudge {
     const judged = (state: PeriodState, because: string): JudgedPeriod => {
       const isFinding = state === 'failed' || (!isGood && state !== 'provisional');
       const mend = isFinding && state !== 'building' ? this.#mend(period, isGood) : '';
-      return { ...period, state, because, mend, isFinding };
+      const openBackfill = mend === 'open backfill' ? this.#openBackfill(period) : null;
+      return { ...period, state, because, mend, openBackfill, isFinding };
     };
     if (locked.has(key)) return judged('building', 'it is being built just now');
     if (failure !== undefined) return judged('failed', failure);
@@ -116,11 +127,16 @@ export class PeriodJudge {
   #mend(period: Period, isGood: boolean): JudgedPeriod['mend'] {
     if (isGood) return 'backfill all';
     const key = periodKey(period);
-    const { leftOut, state, originAtMs } = this.#input;
+    const { state, originAtMs } = this.#input;
     if (this.#planned.has(key)) return 'by itself';
-    if (leftOut.some((span) => intersection(span, period) !== null)) return 'by itself';
+    if (this.#openBackfill(period) !== null) return 'open backfill';
     const isStale = covers(state.ranges[period.granularity], period);
     return isStale && originAtMs !== null && !this.#blocked.has(key) ? 'by itself' : 'backfill';
+  }
+
+  #openBackfill(period: Period): OpenBackfill | null {
+    const { leftOut } = this.#input;
+    return leftOut.find((span) => intersection(span, period) !== null) ?? null;
   }
 
   #staleBecause(period: Period): string {
@@ -143,10 +159,24 @@ export class PeriodJudge {
 }
 
 /**
+ * Spans that hold the good periods, and what lies before the origin beside them: a period is good when it is in the
+ * ledger and lies in one of these. In time order.
+ */
+export function goodSpans(
+  input: Pick<JudgeInput, 'state' | 'calendar' | 'originAtMs'>,
+): Record<Granularity, Span[]> {
+  return goodForReaders(withPast(input), input.calendar);
+}
+
+/**
  * The ledger as if all that lies before the origin were in it, as far back as the week and the month of the origin
  * begin: a period that contains the origin is made of what lies after it, and is good when that is.
  */
-function withPast({ state, calendar, originAtMs }: JudgeInput): LedgerState {
+function withPast({
+  state,
+  calendar,
+  originAtMs,
+}: Pick<JudgeInput, 'state' | 'calendar' | 'originAtMs'>): LedgerState {
   if (originAtMs === null) return state;
   const pastStartMs = Math.min(
     calendar.startOf('week', originAtMs),
@@ -157,34 +187,8 @@ function withPast({ state, calendar, originAtMs }: JudgeInput): LedgerState {
       const past = { startAtMs: pastStartMs, endAtMs: calendar.startOf(granularity, originAtMs) };
       const isPart = granularity === 'hour' || granularity === 'day';
       const own = state.ranges[granularity];
-      return [granularity, isPart && past.startAtMs < past.endAtMs ? merged([...own, past]) : own];
+      return [granularity, isPart && past.startAtMs < past.endAtMs ? union([...own, past]) : own];
     }),
   ) as Record<Granularity, readonly Span[]>;
   return { ...state, ranges };
-}
-
-/** Spans in time order, those that touch or overlap as one. */
-function merged(spans: readonly Span[]): Span[] {
-  const result: Span[] = [];
-  for (const span of [...spans].sort((a, b) => a.startAtMs - b.startAtMs)) {
-    const last = result.at(-1);
-    if (last === undefined || span.startAtMs > last.endAtMs) result.push(span);
-    else {
-      const endAtMs = Math.max(last.endAtMs, span.endAtMs);
-      result[result.length - 1] = { startAtMs: last.startAtMs, endAtMs };
-    }
-  }
-  return result;
-}
-
-/** True when one of the spans (in time order, without overlaps) holds the whole of `inner`. */
-function covers(spans: readonly Span[], inner: Span): boolean {
-  let [low, high] = [0, spans.length];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if ((spans[middle]?.endAtMs ?? 0) <= inner.startAtMs) low = middle + 1;
-    else high = middle;
-  }
-  const found = spans[low];
-  return found !== undefined && contains(found, inner);
 }

@@ -20,6 +20,13 @@ export interface Period extends Span {
   readonly label: string;
 }
 
+/** What names a period. */
+export type PeriodKey = Pick<Period, 'granularity' | 'startAtMs'>;
+
+export function isSamePeriod(a: PeriodKey, b: PeriodKey): boolean {
+  return a.granularity === b.granularity && a.startAtMs === b.startAtMs;
+}
+
 /** What a coarser period is the sum of: weeks and months are made of days, days of hours. */
 export const PART_OF: Readonly<Record<Granularity, Granularity | null>> = {
   hour: null,

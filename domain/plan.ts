@@ -4,7 +4,7 @@
  * what is stale comes from the ledger, building is the activities'.
  */
 import type { Calendar } from './calendar.js';
-import { subtract, type StalePeriod, type StaleReason } from './ledger.js';
+import { STALE_BECAUSE, type StalePeriod } from './ledger.js';
 import {
   contains,
   GRANULARITIES,
@@ -12,6 +12,7 @@ import {
   PART_OF,
   type Granularity,
   type Period,
+  type PeriodKey,
   type Span,
 } from './period.js';
 import {
@@ -22,6 +23,7 @@ import {
   widen,
   type Moment,
 } from './reach.js';
+import { subtract } from './spans.js';
 
 export interface PlanInput {
   readonly nowMs: number;
@@ -77,15 +79,8 @@ export interface Plan {
   readonly beyondReach: readonly MissingSpan[];
 }
 
-const BECAUSE: Readonly<Record<StaleReason, string>> = {
-  mark: 'usage in it changed since it was aggregated',
-  carry: 'the hour before it now ends with other running runs',
-  parts: 'its parts changed since it was aggregated',
-  hole: 'usage changed in the missing hours before it',
-};
-
 /** The key of a period: its granularity and its start. */
-export function periodKey(period: Pick<Period, 'granularity' | 'startAtMs'>): string {
+export function periodKey(period: PeriodKey): string {
   return `${period.granularity}/${period.startAtMs}`;
 }
 
@@ -193,7 +188,7 @@ function stale(pass: Pass, granularity: Granularity): PlannedPeriod[] {
       endAtMs,
       label,
       reason: 'stale',
-      because: BECAUSE[reason],
+      because: STALE_BECAUSE[reason],
       fingerprint,
     }));
 }

@@ -41,6 +41,14 @@ function integer(from: number, to: number): z.ZodType<number, string> {
     .pipe(z.number().min(from).max(to));
 }
 
+/** `host:port`; an IPv6 host stands in brackets. Both must be said: nobody opens a port to a network by accident. */
+function hostAndPort(): z.ZodType<string, string> {
+  return z
+    .string()
+    .regex(/^(\[[\da-fA-F:.]{2,45}\]|[\w.-]{1,253}):[1-9]\d{0,4}$/)
+    .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535);
+}
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
 interface Variable<T> {
@@ -104,10 +112,20 @@ export const VARIABLES = {
     duration(MS_PER_SECOND, 7 * MS_PER_DAY),
     6 * MS_PER_HOUR,
   ),
+  JOBHOURS_DATABASE_TIMEOUT: variable(
+    'a duration from 1s to 1h, such as 30s',
+    duration(MS_PER_SECOND, MS_PER_HOUR),
+    30 * MS_PER_SECOND,
+  ),
   JOBHOURS_LOG_LEVEL: variable<(typeof LOG_LEVELS)[number]>(
     LOG_LEVELS.join(', '),
     z.enum(LOG_LEVELS),
     'info',
+  ),
+  JOBHOURS_METRICS: variable<string | null>(
+    'host:port such as 127.0.0.1:9464, with a port from 1 to 65535',
+    hostAndPort(),
+    null,
   ),
   JOBHOURS_TEMPORAL_CLI: variable<string | null>(
     'the path of a temporal program',
@@ -151,7 +169,11 @@ export interface Settings {
   readonly planTimeoutMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly buildTimeoutMs: number;
+  /** Longest wait for PostgreSQL without a sign that it works. */
+  readonly databaseTimeoutMs: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** `host:port` where a worker serves Prometheus metrics; null: nowhere. */
+  readonly metricsAddress: string | null;
   readonly temporalCli: string | null;
   /** Show stacks of known errors too. */
   readonly isDebug: boolean;
@@ -186,7 +208,9 @@ export function parseSettings(environment: Environment): Settings {
     planTimeoutMs: parsed.JOBHOURS_PLAN_TIMEOUT,
     heartbeatTimeoutMs: parsed.JOBHOURS_HEARTBEAT_TIMEOUT,
     buildTimeoutMs: parsed.JOBHOURS_BUILD_TIMEOUT,
+    databaseTimeoutMs: parsed.JOBHOURS_DATABASE_TIMEOUT,
     logLevel: parsed.JOBHOURS_LOG_LEVEL,
+    metricsAddress: parsed.JOBHOURS_METRICS,
     temporalCli: parsed.JOBHOURS_TEMPORAL_CLI,
     isDebug: parsed.JOBHOURS_DEBUG,
   };

@@ -4,7 +4,7 @@
  */
 import type { BackfillPiece, Reprocess } from './backfill-plan.js';
 import { ids } from './ids.js';
-import type { Granularity, Period, Span } from './period.js';
+import type { Granularity, Period, PeriodKey, Span } from './period.js';
 import { MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND } from './units.js';
 
 /** Time-outs in ms, and how long a run may be. They come with the input, so that a replay does not depend on a worker's settings. */
@@ -63,9 +63,6 @@ export interface WakeRequest {
   readonly coarsest: Granularity;
 }
 
-/** The key of a period. */
-export type PeriodKey = Pick<Period, 'granularity' | 'startAtMs'>;
-
 /** Input of `usageKeeper`. */
 export interface KeeperInput extends BooksInput {
   /** What an earlier run of the same keeper hands over; absent at the start. */
@@ -111,6 +108,8 @@ export interface BackfillInput extends BooksInput {
   readonly reprocess: Reprocess;
   /** Consecutive pieces for each lane; lanes run side by side. */
   readonly lanes: readonly (readonly BackfillPiece[])[];
+  /** It begins paused. Absent: it does not. */
+  readonly isPaused?: boolean;
   /** What an earlier run of the same backfill hands over; absent at the start. */
   readonly resumed?: BackfillState;
 }

@@ -1,15 +1,12 @@
 /** Joins the activities of the queue `usage` to PostgreSQL. Owns nothing but the wiring. */
+import { Runtime } from '@temporalio/worker';
 import type { UsageDoor } from '../activities/index.js';
 import { endBackfill, openBackfills } from '../db/backfill-store.js';
-import {
-  countRunsStartedBefore,
-  databaseNowMs,
-  moveOrigin,
-  readBooks,
-  type Books,
-} from '../db/books-store.js';
+import { countRunsStartedBefore, moveOrigin, readBooks, type Books } from '../db/books-store.js';
+import { requireClock } from '../db/clock.js';
 import type { Database, Session } from '../db/database.js';
 import { readLedgerState, recordFailure } from '../db/ledger-store.js';
+import { auditBooks } from '../db/period-audit.js';
 import { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
 import { aggregateStore } from './aggregate-store.js';
@@ -19,6 +16,8 @@ export interface UsageDoorOptions {
   readonly books: Books;
   readonly graceMs: number;
   readonly catchUpMs: number;
+  /** This machine's clock, in ms; absent: the system's. */
+  readonly ownNowMs?: () => number;
 }
 
 async function openedBooks(session: Session): Promise<Books> {
@@ -28,14 +27,16 @@ async function openedBooks(session: Session): Promise<Books> {
 }
 
 /** The doors to PostgreSQL for the activities of one worker. */
-export function usageDoor({ database, books, graceMs, catchUpMs }: UsageDoorOptions): UsageDoor {
+export function usageDoor(options: UsageDoorOptions): UsageDoor {
+  const { database, books, graceMs, catchUpMs, ownNowMs = Date.now } = options;
   return {
     booksName: books.name,
     calendar: Calendar.of(books.zone),
     graceMs,
     catchUpMs,
+    meter: Runtime.instance().metricMeter,
     readBooks: () => openedBooks(database),
-    nowMs: () => databaseNowMs(database),
+    requireClock: () => requireClock(database, ownNowMs),
     beginBooks: (originAtMs) =>
       database.transaction({}, (transaction) => moveOrigin(transaction, originAtMs)),
     countRunsStartedBefore: (atMs) => countRunsStartedBefore(database, atMs),
@@ -50,6 +51,14 @@ export function usageDoor({ database, books, graceMs, catchUpMs }: UsageDoorOpti
       ),
     aggregateStore: (request) => aggregateStore({ database, isDemo: books.isDemo, ...request }),
     recordFailure: (failure) => recordFailure(database, failure),
-    endBackfill: (name, counts, outcome) => endBackfill(database, name, counts, outcome),
+    audit: (sample, hooks) =>
+      auditBooks(
+        database,
+        Calendar.of(books.zone),
+        { askedBy: 'schedule', rangeAt: () => ({}), sample, seed: null },
+        hooks,
+      ),
+    endBackfill: (name, periodsFailed, outcome) =>
+      endBackfill(database, name, periodsFailed, outcome),
   };
 }

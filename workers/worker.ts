@@ -8,10 +8,14 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
 import { readBooks, type Books } from '../db/books-store.js';
+import { requireClock } from '../db/clock.js';
 import { Database } from '../db/database.js';
+import { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
 import { ids } from '../domain/ids.js';
-import { installLog, type LogLevel } from './log.js';
+import { passwordsOf, type LogFormat, type LogLevel } from './log.js';
+import { startGauges, type GaugeOptions, type RunningGauges } from './metrics.js';
+import { installRuntime } from './runtime.js';
 import { usageDoor } from './usage-door.js';
 
 /** Work of one process side by side; the pool has a connection for each and two to spare. */
@@ -30,9 +34,17 @@ export interface UsageWorkerOptions {
   readonly temporal: { readonly address: string; readonly namespace: string } | null;
   readonly graceMs: number;
   readonly catchUpMs: number;
+  /** Longest wait for PostgreSQL without a sign that it works; absent: the usual one. */
+  readonly databaseTimeoutMs?: number;
   readonly logLevel: LogLevel;
+  /** Absent: JSON lines. */
+  readonly logFormat?: LogFormat;
+  /** `host:port` where Prometheus metrics are served; absent or null: nowhere. */
+  readonly metricsAddress?: string | null;
   /** The name that the books must have; absent: any. */
   readonly booksName?: string | undefined;
+  /** This machine's clock, in ms; absent: the system's. */
+  readonly ownNowMs?: () => number;
   /** Code of the workflows; absent: what the build made. */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
@@ -46,21 +58,31 @@ export interface RunningWorker {
 
 /**
  * Starts a worker of the queue `usage` and returns when it polls. BOOKS_MISMATCH when the database holds other
- * books or none; TEMPORAL_MISSING when no server answers.
+ * books or none; CLOCK_SKEW when this machine's clock is not the database's; TEMPORAL_MISSING when no server answers; CONFIG when metrics cannot be served.
  */
 export async function startWorker(options: UsageWorkerOptions): Promise<RunningWorker> {
-  installLog(options.logLevel);
+  const metricsAddress = options.metricsAddress ?? null;
+  await installRuntime({
+    level: options.logLevel,
+    format: options.logFormat ?? 'lines',
+    secrets: passwordsOf(options.databaseUrl),
+    metricsAddress,
+  });
   const database = Database.open({
     url: options.databaseUrl,
     maxConnections: ACTIVITIES_AT_ONCE + 2,
     applicationName: 'jobhours worker',
+    ...(options.databaseTimeoutMs === undefined ? {} : { timeoutMs: options.databaseTimeoutMs }),
   });
   try {
     const books = await requireBooks(database, options.booksName);
+    await requireClock(database, options.ownNowMs ?? Date.now);
     const { connection, namespace } = await connect(options.temporal);
     try {
       const worker = await createWorker(options, { connection, namespace, database, books });
-      return running(worker, connection, database);
+      const gauges =
+        metricsAddress === null ? null : startGauges(gaugesOf(options, books, database));
+      return running(worker, connection, database, gauges);
     } catch (error) {
       await connection.close();
       throw error;
@@ -69,6 +91,10 @@ export async function startWorker(options: UsageWorkerOptions): Promise<RunningW
     await database.close();
     throw error;
   }
+}
+
+function gaugesOf({ graceMs }: UsageWorkerOptions, books: Books, database: Database): GaugeOptions {
+  return { database, booksName: books.name, calendar: Calendar.of(books.zone), graceMs };
 }
 
 async function requireBooks(database: Database, name: string | undefined): Promise<Books> {
@@ -111,13 +137,13 @@ function createWorker(
   options: UsageWorkerOptions,
   { connection, namespace, database, books }: Wiring,
 ): Promise<Worker> {
-  const { graceMs, catchUpMs } = options;
+  const { graceMs, catchUpMs, ownNowMs = Date.now } = options;
   return Worker.create({
     connection,
     namespace,
     taskQueue: ids(books.name).usageQueue,
     workflowBundle: options.workflowBundle ?? builtBundle(),
-    activities: createActivities(usageDoor({ database, books, graceMs, catchUpMs })),
+    activities: createActivities(usageDoor({ database, books, graceMs, catchUpMs, ownNowMs })),
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     maxCachedWorkflows: 200,
@@ -136,14 +162,21 @@ function builtBundle(): { codePath: string } {
 }
 
 /** The order matters: the pollers first, then what the activities use. */
-function running(worker: Worker, connection: NativeConnection, database: Database): RunningWorker {
+function running(
+  worker: Worker,
+  connection: NativeConnection,
+  database: Database,
+  gauges: RunningGauges | null,
+): RunningWorker {
   const polling = worker.run();
   const run = polling.then(
     async () => {
+      await gauges?.stop();
       await database.close();
       await connection.close();
     },
     async (error: unknown) => {
+      void gauges?.stop();
       // After a forced stop a busy connection would be waited for without end.
       await connection.close().catch(() => undefined);
       throw error;

@@ -20,14 +20,13 @@ import {
 } from '@temporalio/workflow';
 import type { PlanPass } from '../activities/index.js';
 import { ids } from '../domain/ids.js';
-import type { Granularity } from '../domain/period.js';
+import { isSamePeriod, type Granularity, type PeriodKey } from '../domain/period.js';
 import { compareGranularity } from '../domain/reach.js';
 import type { KeeperTask } from '../domain/keeper-task.js';
 import type {
   KeeperCounts,
   KeeperInput,
   KeeperState,
-  PeriodKey,
   WakeRequest,
 } from '../domain/workflow-input.js';
 import { shortActivities } from './activity-calls.js';
@@ -80,9 +79,6 @@ function isHistoryLong(input: KeeperInput): boolean {
   return workflowInfo().historyLength > input.limits.longestHistory;
 }
 
-const isSame = (a: PeriodKey, b: PeriodKey): boolean =>
-  a.granularity === b.granularity && a.startAtMs === b.startAtMs;
-
 const keyOf = ({ granularity, startAtMs }: PeriodKey): PeriodKey => ({ granularity, startAtMs });
 
 /** One wake's work: plan and build until nothing is left. */
@@ -132,16 +128,16 @@ class Mending {
   }
 
   private async plan(isFirst: boolean): Promise<readonly KeeperTask[]> {
-    const { booksName } = this.input;
+    const { booksName, limits } = this.input;
     const { coarsest, leftOut } = this.state;
     this.pass = await this.activities.planPass({
-      ...{ booksName, coarsest, isFirst },
+      ...{ booksName, limits, coarsest, isFirst },
       leftOut: [...leftOut, ...this.collided],
     });
     const { tasks } = this.pass;
     this.state = {
       ...this.state,
-      tried: this.state.tried.filter((before) => tasks.some((task) => isSame(before, task))),
+      tried: this.state.tried.filter((before) => tasks.some((task) => isSamePeriod(before, task))),
     };
     this.count({ plans: 1 });
     setCurrentDetails(this.outcome());
@@ -157,7 +153,7 @@ class Mending {
 
   /** False, and recorded, when the task comes with the same inputs for the third time in a row. */
   private async makesProgress(task: KeeperTask): Promise<boolean> {
-    const before = this.state.tried.find((one) => isSame(one, task));
+    const before = this.state.tried.find((one) => isSamePeriod(one, task));
     const times = before?.fingerprint === task.fingerprint ? before.times + 1 : 1;
     const tried = { ...keyOf(task), fingerprint: task.fingerprint, times };
     this.state = {

@@ -1,6 +1,7 @@
 /** `jobhours dev`: servers, worker and schedules for one's own books, until Ctrl-C. */
 import type { Command } from 'commander';
 import type { OpenBooks } from '../open-books.js';
+import { SCHEDULE_NAMES } from '../../domain/ids.js';
 import { countContents } from '../demo-check.js';
 import type { ProcessContext } from './context.js';
 import { countedText, productVersion, screenLine } from './screen.js';
@@ -70,7 +71,7 @@ async function booksLines({ database, books, calendar }: OpenBooks): Promise<str
   const kept = originAtMs === null ? 'not begun' : `kept since ${calendar.localText(originAtMs)}`;
   return [
     screenLine('Books', `${books.name}, zone ${books.zone}, ${countedText(runs, 'run')}, ${kept}`),
-    screenLine('Worker', 'running, schedules usage-hour, usage-day, usage-week, usage-month'),
+    screenLine('Worker', `running, schedules ${SCHEDULE_NAMES.map((name) => `usage-${name}`).join(', ')}`),
     screenLine(
       'Try next',
       runs === 0

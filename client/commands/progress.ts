@@ -20,7 +20,7 @@ export class Progress {
     this.#bar = context.isInteractive
       ? new cliProgress.SingleBar(
           {
-            format: `{bar} {value} of {total} ${unit}  {percentage}%`,
+            format: `{bar} {value} of {total} ${unit}  {percentage}%  {tail}`,
             stream: process.stderr,
             clearOnComplete: true,
             hideCursor: false,
@@ -30,15 +30,15 @@ export class Progress {
       : null;
   }
 
-  /** `done` of `of` are done. */
-  show(done: number, of: number): void {
+  /** `done` of `of` are done; `tail` follows them. */
+  show(done: number, of: number, tail = ''): void {
     if (this.#bar !== null) {
-      if (this.#isStarted) this.#bar.update(done);
-      else this.#bar.start(of, done);
+      if (this.#isStarted) this.#bar.update(done, { tail });
+      else this.#bar.start(of, done, { tail });
       this.#isStarted = true;
       return;
     }
-    const text = `${done} of ${of} ${this.unit}`;
+    const text = `${done} of ${of} ${this.unit}${tail === '' ? '' : `, ${tail}`}`;
     const nowMs = performance.now();
     if (text === this.#lastText || nowMs - this.#lastLineMs < LINE_EVERY_MS) return;
     this.#lastLineMs = nowMs;

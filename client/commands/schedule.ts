@@ -1,6 +1,6 @@
 /** `jobhours schedule apply|list|pause|unpause|trigger`: arguments and printing only. */
 import type { Command } from 'commander';
-import { GRANULARITIES, type Granularity } from '../../domain/period.js';
+import { SCHEDULE_NAMES, type ScheduleName } from '../../domain/ids.js';
 import { instantText, MS_PER_MINUTE } from '../../domain/units.js';
 import type { ScheduleState } from '../schedules.js';
 import { oneOf } from './choice.js';
@@ -11,11 +11,12 @@ const EXAMPLES = `
 Examples:
   jobhours schedule list
   jobhours schedule pause hour --note 'maintenance until noon'
-  jobhours schedule unpause                              all four
+  jobhours schedule unpause                              all of them
   jobhours schedule trigger hour                         look for missing and stale hours now
+  jobhours schedule trigger audit                        recompute a sample of the books from the runs now
 
-A schedule only wakes the keeper; the calendar of the books decides what is due. What was missed during a pause is
-mended after it.`;
+Four schedules only wake the keeper; the calendar of the books decides what is due. What was missed during a pause is
+mended after it. The fifth, audit, does once a day what 'jobhours periods check --deep --sample 25' does.`;
 
 interface NoteOptions {
   readonly note: string;
@@ -25,7 +26,7 @@ interface NoteOptions {
 export function registerSchedule(program: Command, context: CommandContext): void {
   const schedule = program
     .command('schedule')
-    .description('The four Schedules that keep the books up to date')
+    .description('The Schedules that keep the books up to date and audit them')
     .addHelpText('after', EXAMPLES);
   schedule
     .command('apply')
@@ -37,42 +38,43 @@ export function registerSchedule(program: Command, context: CommandContext): voi
     .addOption(outputOption())
     .action(({ output }: { output: Format }) => runList(context, output));
   for (const verb of ['pause', 'unpause'] as const) {
-    withGranularity(schedule.command(verb))
+    withName(schedule.command(verb))
       .description(verb === 'pause' ? 'let it not fire until it is unpaused' : 'let it fire again')
       .option('--note <text>', 'why', `${verb}d by jobhours schedule ${verb}`)
-      .action((granularity: Granularity | undefined, { note }: NoteOptions) =>
-        runPause(context, verb, granularity, note),
+      .action((name: ScheduleName | undefined, { note }: NoteOptions) =>
+        runPause(context, verb, name, note),
       );
   }
-  withGranularity(schedule.command('trigger'))
+  withName(schedule.command('trigger'))
     .description('fire it now, paused or not')
-    .action((granularity: Granularity | undefined) => runTrigger(context, granularity));
+    .action((name: ScheduleName | undefined) => runTrigger(context, name));
 }
 
-const granularityOf = oneOf('granularity', GRANULARITIES);
+const nameOf = oneOf('schedule', SCHEDULE_NAMES);
 
-function withGranularity(command: Command): Command {
+function withName(command: Command): Command {
   return command.argument(
-    '[granularity]',
-    `${GRANULARITIES.join(', ')}, or the name in schedule list; all four without it`,
-    (text) => granularityOf(text.replace(/^(?:.*\/)?usage-/, '')),
+    '[schedule]',
+    `${SCHEDULE_NAMES.join(', ')}, or the name in schedule list; all without it`,
+    (text) => nameOf(text.replace(/^(?:.*\/)?usage-/, '')),
   );
 }
 
-const asked = (granularity: Granularity | undefined): readonly Granularity[] =>
-  granularity === undefined ? GRANULARITIES : [granularity];
+const asked = (name: ScheduleName | undefined): readonly ScheduleName[] =>
+  name === undefined ? SCHEDULE_NAMES : [name];
 
 async function runApply(context: CommandContext): Promise<void> {
   await context.withTemporal(async (open) => {
     const { applySchedules } = await import('../schedules.js');
     const applied = await applySchedules(open.temporal, open);
-    for (const granularity of GRANULARITIES) {
-      context.print(`usage-${granularity}: ${applied[granularity]}`);
+    for (const name of SCHEDULE_NAMES) {
+      context.print(`usage-${name}: ${applied[name]}`);
     }
   });
 }
 
-const COLUMNS = ['granularity', 'id', 'every_ms', 'state', 'note', 'last', 'next'] as const;
+/** New ones are appended. The audit has no granularity. */
+const COLUMNS = ['granularity', 'id', 'every_ms', 'state', 'note', 'last', 'next', 'name'] as const;
 
 const timeOf = (atMs: number | null): string | null => (atMs === null ? null : instantText(atMs));
 
@@ -83,18 +85,19 @@ async function runList(context: CommandContext, format: Format): Promise<void> {
     if (format === 'table') printTable(context, found);
     else {
       const records = found.map((one) => ({
-        granularity: one.granularity,
+        granularity: one.name === 'audit' ? null : one.name,
         id: one.id,
         every_ms: one.everyMs,
         state: one.isPaused ? 'paused' : 'active',
         note: one.note,
         last: timeOf(one.lastAtMs),
         next: timeOf(one.nextAtMs),
+        name: one.name,
       }));
       await printRecords((text) => context.print(text), format, COLUMNS, records);
     }
-    if (found.length < GRANULARITIES.length) {
-      context.note(`${GRANULARITIES.length - found.length} are missing: jobhours schedule apply`);
+    if (found.length < SCHEDULE_NAMES.length) {
+      context.note(`${SCHEDULE_NAMES.length - found.length} are missing: jobhours schedule apply`);
     }
   });
 }
@@ -121,26 +124,23 @@ function printTable(context: CommandContext, found: readonly ScheduleState[]): v
 async function runPause(
   context: CommandContext,
   verb: 'pause' | 'unpause',
-  granularity: Granularity | undefined,
+  name: ScheduleName | undefined,
   note: string,
 ): Promise<void> {
   await context.withTemporal(async ({ temporal, books }) => {
     const { pauseSchedule, unpauseSchedule } = await import('../schedules.js');
     const change = verb === 'pause' ? pauseSchedule : unpauseSchedule;
-    for (const one of asked(granularity)) {
+    for (const one of asked(name)) {
       await change(temporal, books.name, one, note);
       context.print(`usage-${one}: ${verb}d`);
     }
   });
 }
 
-async function runTrigger(
-  context: CommandContext,
-  granularity: Granularity | undefined,
-): Promise<void> {
+async function runTrigger(context: CommandContext, name: ScheduleName | undefined): Promise<void> {
   await context.withTemporal(async ({ temporal, books }) => {
     const { triggerSchedule } = await import('../schedules.js');
-    for (const one of asked(granularity)) {
+    for (const one of asked(name)) {
       await triggerSchedule(temporal, books.name, one);
       context.print(`usage-${one}: triggered`);
     }

@@ -19,6 +19,14 @@ export function secondsText(lengthMs: number): string {
   return `${(lengthMs / 1000).toFixed(1)} s`;
 }
 
+/** A length of time for people: `40 s`, `12 min`, `3.5 h`. */
+export function lengthText(lengthMs: number): string {
+  const seconds = Math.max(1, Math.round(lengthMs / 1_000));
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
 /** Digits in groups of three: `2 264`. */
 export function countText(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');

@@ -108,8 +108,11 @@ export async function startKeeping(
     temporal: target,
     graceMs: settings.graceMs,
     catchUpMs: settings.catchUpMs,
+    databaseTimeoutMs: settings.databaseTimeoutMs,
     // A person reads this screen: the worker's ordinary lines stay out of it.
     logLevel: settings.logLevel === 'info' ? 'warn' : settings.logLevel,
+    logFormat: 'sentences',
+    metricsAddress: settings.metricsAddress,
     booksName: books.name,
   });
   context.stopping.closing(() => worker.shutdown());

@@ -11,7 +11,8 @@ Examples:
   DATABASE_URL=postgres://jobhours@db/jobhours TEMPORAL_ADDRESS=temporal:7233 jobhours worker
 
 Brings the four Schedules up to date, then works until Ctrl-C or SIGTERM. Its log is JSON lines on stderr
-(JOBHOURS_LOG_LEVEL). Any number of workers may run for the same books.`;
+(JOBHOURS_LOG_LEVEL); JOBHOURS_METRICS=127.0.0.1:9464 serves Prometheus metrics there. Any number of workers may run
+for the same books.`;
 
 /** Adds `worker`. */
 export function registerWorker(program: Command, context: ProcessContext): void {
@@ -48,7 +49,9 @@ async function runWorker(context: ProcessContext, queues: string): Promise<void>
         : { address: temporal.address, namespace: temporal.namespace },
       graceMs: settings.graceMs,
       catchUpMs: settings.catchUpMs,
+      databaseTimeoutMs: settings.databaseTimeoutMs,
       logLevel: settings.logLevel,
+      metricsAddress: settings.metricsAddress,
       booksName: books.name,
     });
     context.note(`worker of the books ${books.name} at ${temporal.address}; Ctrl-C stops it`);

@@ -41,17 +41,13 @@ join period previous on previous.granularity = 'hour' and previous.end_at_ms = h
 where h.granularity = 'hour' and previous.carry_out_digest <> h.carry_in_digest
 order by h.start_at_ms
 
--- Rule A7: an hour after a hole, with marks in the hole, whose carry by one scan is no longer what it was built from.
+-- Rule A7, made stronger: an hour after a hole whose carry by one scan is no longer what it was built from. A run may
+-- reach across the hole without a mark in it, so the scan is made whether marks lie there or not: one for each hole.
 -- name: hours-after-changed-holes
 select h.start_at_ms, h.end_at_ms, h.label,
   encode(h.carry_in_digest, 'hex') as built_from, encode(scan.carry_digest, 'hex') as now_is
 from (
-  select seed.*,
-    coalesce((
-      select max(before.end_at_ms) from period before
-      where before.granularity = 'hour' and before.end_at_ms < seed.start_at_ms
-    ), 0) as hole_from_ms
-  from period seed
+  select seed.* from period seed
   where seed.granularity = 'hour' and seed.mark_from_ms = seed.start_at_ms
     and not exists (
       select from period previous
@@ -64,16 +60,8 @@ cross join lateral (
       int4send(usage_key) || int8send(runs_carried_in) || int8send(milli_gpus_carried_in), ''::bytea
       order by usage_key) filter (where runs_carried_in > 0), '')) as carry_digest
   from usage_between(h.start_at_ms, h.start_at_ms, false, null, null, null)
-  where exists (
-    select from usage_change c
-    where c.minute >= h.hole_from_ms / 60000 and c.minute < h.start_at_ms / 60000
-  )
 ) scan
-where exists (
-    select from usage_change c
-    where c.minute >= h.hole_from_ms / 60000 and c.minute < h.start_at_ms / 60000
-  )
-  and scan.carry_digest <> h.carry_in_digest
+where scan.carry_digest <> h.carry_in_digest
 order by h.start_at_ms
 
 -- name: coarse-with-other-parts

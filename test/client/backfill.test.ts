@@ -7,7 +7,8 @@ import { createBackfill, waitForBackfill, type BackfillRequest } from '../../cli
 import { wakeKeeper } from '../../client/keeper.js';
 import { showBackfill } from '../../client/backfill-view.js';
 import type { Backfill } from '../../client/backfill-view.js';
-import type { Span } from '../../domain/period.js';
+import { Calendar } from '../../domain/calendar.js';
+import { GRANULARITIES, type Span } from '../../domain/period.js';
 import { differences, insertRuns, ledgerDigests, type NewRun } from '../support/runs.js';
 import {
   openTemporalBooks,
@@ -19,11 +20,12 @@ import {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Two whole months and parts of two others. */
-const RANGE: Span = {
-  startAtMs: Date.UTC(2026, 0, 20, 5),
-  endAtMs: Date.UTC(2026, 3, 10, 11),
-};
+/** A whole month and parts of others, up to the last hour that is over: the keeper finds nothing to do behind it. */
+const endAtMs = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
+const RANGE: Span = { startAtMs: endAtMs - 80 * DAY_MS - 6 * HOUR_MS, endAtMs };
+/** In the first whole month of the range. */
+const INSIDE_MS =
+  Calendar.of('UTC').periodAt('month', RANGE.startAtMs).endAtMs + 10 * DAY_MS + 3 * HOUR_MS;
 const ALL: BackfillRequest = {
   start: RANGE.startAtMs,
   end: RANGE.endAtMs,
@@ -74,6 +76,9 @@ async function createAndWait(
   return waitForBackfill(one.temporal, one, name, () => undefined);
 }
 
+/** Of the range: an hour may have passed since. */
+const digests = (one: TemporalBooks): Promise<string[]> => ledgerDigests(one.test, RANGE.endAtMs);
+
 const originOf = async (one: TemporalBooks): Promise<unknown> =>
   (await one.test.query('select origin_at_ms from books'))[0]?.['origin_at_ms'];
 
@@ -99,16 +104,17 @@ describe('a backfill', () => {
     expect([...seen].sort((a, b) => a - b)).toEqual(seen);
     expect(await differences(books.test)).toEqual([]);
     const counts = await books.test.query(
-      'select granularity, count(*)::int as n from period group by 1 order by 1',
+      `select granularity, count(*)::int as n from period where end_at_ms <= ${RANGE.endAtMs} group by 1 order by 1`,
     );
-    // The first day, week and month begin before the origin; the last ones are not wholly in the range.
-    expect(counts).toEqual([
-      { granularity: 'day', n: 80 },
-      { granularity: 'hour', n: ended.hoursBuilt },
-      { granularity: 'month', n: 3 },
-      { granularity: 'week', n: 11 },
-    ]);
-    reference = await ledgerDigests(books.test);
+    // The first day, week and month begin before the origin; the last ones are not over yet.
+    const over = GRANULARITIES.map((granularity) => ({
+      granularity,
+      n: [...books.calendar.periodsTouching(granularity, RANGE)].filter(
+        (period) => period.endAtMs <= RANGE.endAtMs,
+      ).length,
+    }));
+    expect(counts).toEqual(over.sort((a, b) => a.granularity.localeCompare(b.granularity)));
+    reference = await digests(books);
   }, 60_000);
 
   it('sets an origin that is null to its start', async () => {
@@ -119,12 +125,12 @@ describe('a backfill', () => {
     const again = await createAndWait(books);
     expect(again).toMatchObject({ outcome: 'completed', periodsBuilt: 0 });
     const all = await createAndWait(books, {
-      start: Date.UTC(2026, 1, 27),
-      end: Date.UTC(2026, 2, 2),
+      start: INSIDE_MS,
+      end: INSIDE_MS + 3 * DAY_MS,
       reprocess: 'all',
     });
     expect(all.hoursBuilt).toBe(72);
-    expect(await ledgerDigests(books.test)).toEqual(reference);
+    expect(await digests(books)).toEqual(reference);
   });
 
   it('gives one result with two workers and two backfills of one range at once (G5)', async () => {
@@ -135,7 +141,7 @@ describe('a backfill', () => {
       createAndWait(one, { lanes: 1, name: 'b' }),
     ]);
     expect(both.map(({ outcome }) => outcome)).toEqual(['completed', 'completed']);
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
     expect(await differences(one.test)).toEqual([]);
   }, 90_000);
 
@@ -146,7 +152,7 @@ describe('a backfill', () => {
     const { name } = await createBackfill(one.temporal, short, { ...ALL, lanes: 2 });
     const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
     expect(ended).toMatchObject({ outcome: 'completed', periodsBuilt: reference.length });
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
     const { client } = one.temporal;
     const runs = [];
     for await (const run of client.workflow.list({ query: `WorkflowType = 'backfill'` })) {
@@ -158,7 +164,7 @@ describe('a backfill', () => {
   it('notes a piece that fails, goes on with the others, and says so', async () => {
     const one = await openWithRuns();
     await one.work();
-    const bad = Date.UTC(2026, 1, 10, 3);
+    const bad = INSIDE_MS;
     await one.test.query(
       `create function refuse() returns trigger language plpgsql as $$
        begin raise exception 'refused for a test' using errcode = 'P0001'; end $$`,
@@ -170,13 +176,13 @@ describe('a backfill', () => {
     const ended = await createAndWait(one, { name: 'noted' });
     expect(ended).toMatchObject({ outcome: 'completed with failures', periodsFailed: 1 });
     // Everything but that hour, its day, its week and its month.
-    expect(await ledgerDigests(one.test)).toHaveLength(reference.length - 4);
+    expect(await digests(one)).toHaveLength(reference.length - 4);
     const { failures, progress } = await showBackfill(one.database, one.calendar, 'noted');
     expect(failures).toMatchObject([{ granularity: 'hour', code: 'DATABASE_FAILURE' }]);
     expect(progress.of - progress.done).toBe(1);
     await one.test.query('drop trigger refused on period');
     expect((await createAndWait(one)).outcome).toBe('completed');
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
   }, 60_000);
 
   it('keeps its range from the keeper while it runs', async () => {
@@ -207,7 +213,7 @@ describe('a backfill', () => {
   it('moves the origin only to the past, and what began before it is exact afterwards', async () => {
     const one = await openWithRuns();
     await one.work();
-    const middle = Date.UTC(2026, 2, 3, 7);
+    const middle = INSIDE_MS + 15 * DAY_MS;
     await createAndWait(one, { start: middle, end: middle + 5 * HOUR_MS });
     expect(await originOf(one)).toBe(String(middle));
     await createAndWait(one);
@@ -220,23 +226,23 @@ describe('a backfill', () => {
     await createAndWait(one, { start: middle + DAY_MS });
     expect(await originOf(one)).toBe(String(RANGE.startAtMs));
     expect(await differences(one.test)).toEqual([]);
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
   }, 60_000);
 
   it('stops within seconds when its worker is told to, and goes on in another', async () => {
     const one = await openWithRuns();
     const first = await one.work();
     const { name } = await createBackfill(one.temporal, one, ALL);
-    await until('some hours are built', async () => (await ledgerDigests(one.test)).length > 50);
+    await until('some hours are built', async () => (await digests(one)).length > 50);
     const startedMs = performance.now();
     await first.shutdown();
     expect(performance.now() - startedMs).toBeLessThan(5_000);
-    expect((await ledgerDigests(one.test)).length).toBeLessThan(reference.length);
+    expect((await digests(one)).length).toBeLessThan(reference.length);
     expect(await one.test.query('select code from period_failure')).toEqual([]);
     await one.work();
     const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
     expect(ended.outcome).toBe('completed');
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
   }, 60_000);
 
   it('goes on when its worker is killed in the middle, with an equal result (G9)', async () => {
@@ -264,7 +270,7 @@ describe('a backfill', () => {
     await one.work();
     const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
     expect(ended.outcome).toBe('completed');
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
     expect(await differences(one.test)).toEqual([]);
   }, 90_000);
 });
@@ -306,7 +312,7 @@ describe('creating a backfill', () => {
     await one.temporal.client.workflow.getHandle(one.names.backfill(name)).terminate('test');
     await expect(waiting).rejects.toThrow(`jobhours backfill create --name "${name}" --wait`);
     expect((await createAndWait(one, { name })).outcome).toBe('completed');
-    expect(await ledgerDigests(one.test)).toEqual(reference);
+    expect(await digests(one)).toEqual(reference);
     await worker.shutdown();
   }, 60_000);
 

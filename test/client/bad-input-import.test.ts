@@ -262,7 +262,7 @@ describe('the end of an import', () => {
       'Set aside   none',
       'Rejected    none',
       'Who         2 users, 0 spaces, 0 pools',
-      'When        2026-01-01T18:00:00.000+08:00 to 2026-01-02T19:30:00.000+08:00 (Asia/Shanghai)',
+      'When        2026-01-01T18:00+08:00 to 2026-01-02T19:30+08:00 (Asia/Shanghai)',
       'How much    25.500000 run hours, 0.000000 GPU-hours',
       'Minimum     1 run lengthened to the minimum countable duration, by 1 ms in all',
     ]);

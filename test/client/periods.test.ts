@@ -21,6 +21,7 @@ interface Listed {
   mend: string;
   periods: number;
   last_label: string;
+  mend_at: string | null;
 }
 
 const calendar = Calendar.of('Asia/Shanghai');
@@ -248,12 +249,12 @@ describe('jobhours periods', () => {
   it('print csv with the columns in order, and a table', async () => {
     const csv = await periods('list', ...ofDay(), '--granularity', 'day', '-o', 'csv');
     expect(csv.stdout.split('\n')).toEqual([
-      'granularity,label,period_start,period_end,state,source_state,because,mend,periods,last_label',
+      'granularity,label,period_start,period_end,state,source_state,because,mend,periods,last_label,mend_at',
       [
         `day,${day.label}`,
         new Date(day.startAtMs).toISOString(),
         new Date(day.endAtMs).toISOString(),
-        `good,jobCompleted,,,1,${day.label}`,
+        `good,jobCompleted,,,1,${day.label},`,
       ].join(','),
     ]);
     expect(await periods('list', '--period', day.label, '-o', 'csv')).toEqual(csv);
@@ -262,6 +263,72 @@ describe('jobhours periods', () => {
       /^Periods as of 20.*\+08:00 Asia\/Shanghai\n\ngranularity +period +state/,
     );
     expect(table.stdout).toMatch(new RegExp(`day +${day.label} +good +jobCompleted$`));
+  });
+
+  it('say until when the schedules look at what mends itself', async () => {
+    const [lost] = await test.query<{ label: string }>(
+      `delete from period where granularity = 'hour' and start_at_ms = $1 returning label`,
+      [hourOfDay(20).startAtMs],
+    );
+    const [missing] = await list('--period', lost?.label ?? '');
+    const atMs = Date.parse(missing?.mend_at ?? '');
+    expect(missing?.mend).toBe('by itself');
+    // The hourly tick: two minutes of grace and a margin after the hour.
+    expect((atMs - 125_000) % MS_PER_HOUR).toBe(0);
+    expect(atMs - nowMs).toBeGreaterThan(0);
+    expect(atMs - nowMs).toBeLessThan(MS_PER_HOUR + 60_000);
+    const table = await periods('list', '--period', lost?.label ?? '');
+    expect(table.stdout).toContain(`by itself, by ${local(atMs)}`);
+  });
+
+  it('plan prints what would be built next and why, and builds nothing', async () => {
+    const before = await test.query('select * from period order by 1, 2');
+    const hour = hourOfDay(20).label;
+    const table = await periods('plan');
+    expect(table.stdout).toMatch(
+      /^Plan as of 20.* Asia\/Shanghai: \d+ periods? to build, next tick at 20/,
+    );
+    expect(table.stdout).toMatch(
+      new RegExp(`hour +${hour.replace('+', '\\+')} +it is not in the ledger`),
+    );
+    const { stdout } = await periods('plan', '-o', 'jsonl');
+    const lines = stdout.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.find((line) => line['label'] === hour)).toMatchObject({
+      ...{ action: 'build', granularity: 'hour', because: 'it is not in the ledger', periods: 1 },
+    });
+    expect(lines.map((line) => line['order'])).toEqual(lines.map((_, index) => index + 1));
+    expect(await test.query('select * from period order by 1, 2')).toEqual(before);
+  });
+
+  it('plan names what is beyond the catch-up, and the command that mends it', async () => {
+    await setOrigin(test, originAtMs - 500 * MS_PER_DAY);
+    const { stdout } = await periods('plan');
+    expect(stdout).toMatch(/Beyond the catch-up, missing and not mended by itself: \d+ hours, /);
+    expect(stdout).toContain('jobhours backfill create --start 20');
+    const csv = await periods('plan', '-o', 'csv');
+    expect(csv.stdout).toMatch(/^,beyond reach,hour,/m);
+    expect(csv.stdout.split('\n').filter((line) => /^,beyond/.test(line))).toHaveLength(4);
+    await setOrigin(test, originAtMs);
+  });
+
+  it('name the open backfill that mends a period, and what lets a paused one go on', async () => {
+    await test.query(
+      `insert into backfill (name, start_at_ms, end_at_ms, lanes, reprocess, created_at_ms, paused_at_ms)
+       values ('night', $1, $2, 1, 'stale', 0, null)`,
+      [day.startAtMs, day.endAtMs],
+    );
+    const { label } = hourOfDay(20);
+    expect((await list('--period', label))[0]).toMatchObject({
+      ...{ mend: 'by backfill night', mend_at: null },
+    });
+    const { stdout } = await periods('plan', '-o', 'csv');
+    expect(stdout).not.toContain(label);
+    await test.query('update backfill set paused_at_ms = 1');
+    expect((await list('--period', label))[0]).toMatchObject({
+      mend: 'jobhours backfill unpause night',
+    });
+    await test.query('delete from backfill');
+    await aggregateDays();
   });
 
   it('B39: refuse to list more than 10,000 periods', async () => {

@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
-import {
-  buildActor,
-  orders,
-  runOrder,
-  sample,
-  sqlActor,
-  type Actor,
-} from '../support/interleaving.js';
+import { buildActor, orders, runOrder, sqlActor, type Actor } from '../support/interleaving.js';
 import { setOrigin } from '../support/runs.js';
+import { sample } from '../support/seeded-random.js';
 import {
   at,
   day,
@@ -143,6 +137,7 @@ scenarios.push({
 describe('two sessions, step by step (G5, G8, G9)', () => {
   let test: TestDatabase;
   let ran = 0;
+  let known = 0;
   beforeAll(async () => {
     test = await createTestDatabase();
     await openTestBooks(test);
@@ -150,7 +145,7 @@ describe('two sessions, step by step (G5, G8, G9)', () => {
   });
   afterAll(async () => {
     process.stdout.write(
-      `interleavings: ${ran} orders ran (${WHOLE ? 'all' : `sample, seed ${SEED}`})\n`,
+      `interleavings: ${ran} of ${known} orders ran (${WHOLE ? 'all' : `sample, seed ${SEED}`})\n`,
     );
     await test.close();
   });
@@ -163,6 +158,7 @@ describe('two sessions, step by step (G5, G8, G9)', () => {
       await first.close();
       await second.close();
       const chosen = WHOLE ? all : sample(all, SAMPLED_ORDERS, SEED + scenario.name.length);
+      known += all.length;
       const wrong: unknown[] = [];
       for (const order of chosen) {
         await scenario.arrange(test);

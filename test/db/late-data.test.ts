@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { moveOrigin } from '../../db/books-store.js';
 import { readLedgerState } from '../../db/ledger-store.js';
 import { lockPeriod } from '../../db/period-lock.js';
@@ -147,37 +147,60 @@ describe('late data (G8)', () => {
   });
 });
 
-describe('a late run that begins in a hole (G8, A7)', () => {
+describe('a late run that reaches over a hole in the ledger (G8, A7)', () => {
   let test: TestDatabase;
-  beforeAll(async () => {
+  beforeEach(async () => {
     test = await createTestDatabase();
     await openTestBooks(test);
     await setOrigin(test, at(0));
   });
-  afterAll(() => test.close());
+  afterEach(() => test.close());
 
-  it('makes the hour after the hole stale, and is not lost', async () => {
-    const utc = Calendar.of('UTC');
-    await insertRuns(test, [
-      { key: 'a', user: 'u', milliGpus: 1000, startedAtMs: at(0, 5), endedAtMs: at(9, 5) },
-    ]);
-    const build = async (n: number): Promise<void> => {
-      await aggregateNow(test, utc, { ...utc.periodAt('hour', at(n)), reprocess: 'stale' });
-    };
-    for (const n of [0, 1, 6, 7]) await build(n);
-    await insertRuns(test, [
-      { key: 'b', user: 'u', milliGpus: 1000, startedAtMs: at(3, 30), endedAtMs: at(8, 30) },
-    ]);
-    const stale = (await readLedgerState(test.database)).stale;
-    expect(stale.map((period) => [period.startAtMs, period.reason])).toEqual([[at(6), 'hole']]);
-    for (const n of [6, 7]) await build(n);
-    const rows = await test.query<{ run_ms: string }>(
-      'select run_ms from usage_hour where period_start_at_ms = any($1) order by 1',
-      [[at(6), at(7)]],
-    );
-    expect(rows.map((row) => row.run_ms)).toEqual(['7200000', '7200000']);
-    expect((await readLedgerState(test.database)).stale).toEqual([]);
-  });
+  const utc = Calendar.of('UTC');
+  const build = async (n: number): Promise<void> => {
+    await aggregateNow(test, utc, { ...utc.periodAt('hour', at(n)), reprocess: 'stale' });
+  };
+  const staleHours = async () =>
+    (await readLedgerState(test.database)).stale.map((period) => [period.startAtMs, period.reason]);
+
+  it.each([
+    ['begins in the hole and ends behind it', at(3, 30), at(8, 30), [[at(6), 'hole']]],
+    [
+      'begins before the hole and ends behind what was built after it',
+      at(1, 30),
+      at(8, 30),
+      [
+        [at(1), 'mark'],
+        [at(6), 'hole'],
+      ],
+    ],
+    [
+      'begins before the hole and ends in an hour behind it',
+      at(1, 30),
+      at(7, 30),
+      [
+        [at(1), 'mark'],
+        [at(6), 'hole'],
+        [at(7), 'mark'],
+      ],
+    ],
+  ])(
+    '%s: the hour after the hole is stale, and the run is not lost',
+    async (_how, startedAtMs, endedAtMs, expected) => {
+      await insertRuns(test, [
+        { key: 'a', user: 'u', milliGpus: 1000, startedAtMs: at(0, 5), endedAtMs: at(9, 5) },
+      ]);
+      for (const n of [0, 1, 6, 7]) await build(n);
+      await insertRuns(test, [{ key: 'b', user: 'u', milliGpus: 1000, startedAtMs, endedAtMs }]);
+      expect(await staleHours()).toEqual(expected);
+      // However the hours before the hole are mended, those behind it stay stale.
+      await build(1);
+      expect(await staleHours()).toEqual(expected.filter(([hour]) => hour !== at(1)));
+      for (const n of [6, 7]) await build(n);
+      expect(await staleHours()).toEqual([]);
+      expect(await differences(test)).toEqual([]);
+    },
+  );
 });
 
 describe('kill -9 in the middle of a build (G9)', () => {

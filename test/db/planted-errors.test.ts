@@ -2,20 +2,22 @@
  * A test of the tests: each rule of the ledger is broken on purpose, and the interleavings must notice. The
  * planted builders run the statements of the real one in another order or with one more.
  */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { statementBlocks } from '../../db/statement.js';
-import type { Period } from '../../domain/period.js';
-import { MS_PER_MINUTE } from '../../domain/units.js';
+import {
+  begin,
+  buildCoarse,
+  buildHour,
+  commit,
+  deleteMarks,
+  lock,
+  readCarryDigestAgain,
+  readInputsDigestAgain,
+  type Step,
+} from '../support/build-steps.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
 import { buildActor, orders, runOrder, sqlActor, type Actor } from '../support/interleaving.js';
 import { setOrigin } from '../support/runs.js';
 import { at, day, faults, hour, ORIGIN, resetRuns, settle } from '../support/three-hours.js';
-
-const blocks = (noun: string): Map<string, string> =>
-  statementBlocks(readFileSync(new URL(`../../db/queries/${noun}.sql`, import.meta.url), 'utf8'));
-const hourSql = blocks('period-hour');
-const coarseSql = blocks('period-coarse');
 
 const insertLate = (startedAtMs: number, endedAtMs: number): Step => [
   `insert into run (source, record_key, job_id, usage_key, milli_gpus, started_at_ms, ended_at_ms, seen_at_ms)
@@ -26,27 +28,6 @@ const insertLate = (startedAtMs: number, endedAtMs: number): Step => [
 const inHourOne = insertLate(at(1, 15), at(1, 20));
 /** Spans hour 1, so that its only way into that hour is the carry. */
 const overHourOne = insertLate(at(0, 40), at(2, 20));
-
-type Step = readonly [string, unknown[]?];
-
-const begin: Step = ['begin'];
-const commit: Step = ['commit'];
-const lock = (period: Period): Step => [
-  'select pg_advisory_xact_lock($1, $2)',
-  [period.granularity === 'hour' ? 7_410_001 : 7_410_002, period.startAtMs / MS_PER_MINUTE],
-];
-const deleteMarks = (fromMs: number, toMs: number): Step => [
-  hourSql.get('delete-marks') ?? '',
-  [fromMs, toMs],
-];
-const buildHour = (period: Period): Step => [
-  hourSql.get('build') ?? '',
-  [period.startAtMs, period.endAtMs, period.label, period.startAtMs],
-];
-const buildDay: Step = [
-  (coarseSql.get('build') ?? '').replaceAll('{coarse}', 'day').replaceAll('{part}', 'hour'),
-  [day.startAtMs, day.endAtMs, day.label],
-];
 
 /** How many orders of the two actors end in wrong books. */
 async function wrongOrders(
@@ -117,12 +98,7 @@ describe('planted errors are found', () => {
         lock(period),
         deleteMarks(period.startAtMs, period.endAtMs),
         buildHour(period),
-        [
-          `update period set carry_in_digest = (
-             select carry_out_digest from period where granularity = 'hour' and end_at_ms = $1)
-           where granularity = 'hour' and start_at_ms = $1`,
-          [period.startAtMs],
-        ],
+        readCarryDigestAgain(period),
         commit,
       ]),
     ]);
@@ -135,14 +111,8 @@ describe('planted errors are found', () => {
       await sqlActor(test, 'builder', [
         begin,
         lock(day),
-        buildDay,
-        [
-          `update period set inputs_digest = (
-             select sha256(string_agg(int8send(start_at_ms) || int8send(end_at_ms) || digest, ''::bytea order by start_at_ms))
-             from period where granularity = 'hour' and start_at_ms >= $1 and end_at_ms <= $2)
-           where granularity = 'day' and start_at_ms = $1`,
-          [day.startAtMs, day.endAtMs],
-        ],
+        buildCoarse(day),
+        readInputsDigestAgain(day),
         commit,
       ]),
     ]);

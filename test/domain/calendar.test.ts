@@ -56,7 +56,7 @@ describe('G4: days of special zones', () => {
   it('St_Johns 2010-11-07 goes on while the clock, put back at 00:01, shows the evening before again', () => {
     const calendar = Calendar.of('America/St_Johns');
     const repeated = at('2010-11-07T02:45Z');
-    expect(calendar.localText(repeated)).toBe('2010-11-06T23:15:00.000-03:30');
+    expect(calendar.localText(repeated)).toBe('2010-11-06T23:15-03:30');
     expect(calendar.periodAt('day', repeated).label).toBe('2010-11-07');
     expect(calendar.startOf('day', repeated)).toBe(at('2010-11-07T02:30Z'));
   });
@@ -224,10 +224,10 @@ describe('periodsTouching and periodsWithin', () => {
 
 describe('texts of instants', () => {
   it.each([
-    ['Asia/Shanghai', '2026-01-31T07:00:00.000Z', '2026-01-31T15:00:00.000+08:00'],
+    ['Asia/Shanghai', '2026-01-31T07:00:00.000Z', '2026-01-31T15:00+08:00'],
     ['America/St_Johns', '2026-01-31T07:00:00.123Z', '2026-01-31T03:30:00.123-03:30'],
-    ['America/New_York', '2026-11-01T06:30:00.000Z', '2026-11-01T01:30:00.000-05:00'],
-    ['UTC', '2026-01-31T07:00:00.000Z', '2026-01-31T07:00:00.000+00:00'],
+    ['America/New_York', '2026-11-01T06:30:00.000Z', '2026-11-01T01:30-05:00'],
+    ['UTC', '2026-01-31T07:00:00.000Z', '2026-01-31T07:00+00:00'],
     ['Asia/Kathmandu', '1999-12-31T23:59:59.999Z', '2000-01-01T05:44:59.999+05:45'],
   ])('%s %s is %s', (zone, instant, expected) => {
     const calendar = Calendar.of(zone);
@@ -282,7 +282,8 @@ describe('luxon agrees where it is right: away from changes of the clocks', () =
         label === noon.toFormat("yyyy-MM-dd'T'HH:mmZZ") &&
         calendar.periodAt('week', noon.toMillis()).label === noon.toFormat("kkkk-'W'WW") &&
         calendar.periodAt('month', noon.toMillis()).label === noon.toFormat('yyyy-MM') &&
-        calendar.localText(noon.toMillis()) === noon.toISO();
+        calendar.localText(noon.toMillis()) ===
+          noon.toISO({ suppressSeconds: true, suppressMilliseconds: true });
       if (!agree) differing.push(`${noon.toISO()} ${day.label} ${label}`);
     }
     expect(differing).toEqual([]);

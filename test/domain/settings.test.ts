@@ -26,7 +26,9 @@ describe('the settings', () => {
       planTimeoutMs: 30_000,
       heartbeatTimeoutMs: 60_000,
       buildTimeoutMs: 21_600_000,
+      databaseTimeoutMs: 30_000,
       logLevel: 'info',
+      metricsAddress: null,
       temporalCli: null,
       isDebug: false,
     });
@@ -42,6 +44,7 @@ describe('the settings', () => {
       JOBHOURS_GRACE: '0s',
       JOBHOURS_CATCH_UP: '60d',
       JOBHOURS_HEARTBEAT_TIMEOUT: '1500ms',
+      JOBHOURS_METRICS: '127.0.0.1:9464',
       JOBHOURS_DEBUG: '1',
     });
     expect(settings).toMatchObject({
@@ -53,6 +56,7 @@ describe('the settings', () => {
       graceMs: 0,
       catchUpMs: 60 * 86_400_000,
       heartbeatTimeoutMs: 1_500,
+      metricsAddress: '127.0.0.1:9464',
       isDebug: true,
     });
   });
@@ -71,12 +75,24 @@ describe('the settings', () => {
     ['JOBHOURS_GRACE', '2h'],
     ['JOBHOURS_GRACE', '99999999999d'],
     ['JOBHOURS_CATCH_UP', '0d'],
+    ['JOBHOURS_DATABASE_TIMEOUT', '0s'],
     ['JOBHOURS_NAME', ''],
     ['JOBHOURS_NAME', 'a/b'],
     ['JOBHOURS_NAME', '-a'],
     ['JOBHOURS_NAME', 'a'.repeat(65)],
     ['JOBHOURS_HOME', ''],
     ['JOBHOURS_LOG_LEVEL', 'loud'],
+    ['JOBHOURS_METRICS', ''],
+    ['JOBHOURS_METRICS', '9464'],
+    ['JOBHOURS_METRICS', ':9464'],
+    ['JOBHOURS_METRICS', '127.0.0.1'],
+    ['JOBHOURS_METRICS', '127.0.0.1:0'],
+    ['JOBHOURS_METRICS', '127.0.0.1:65536'],
+    ['JOBHOURS_METRICS', '127.0.0.1:09464'],
+    ['JOBHOURS_METRICS', '::1:9464'],
+    ['JOBHOURS_METRICS', 'http://127.0.0.1:9464'],
+    ['JOBHOURS_METRICS', '127.0.0.1:9464/metrics'],
+    ['JOBHOURS_METRICS', 'local host:9464'],
     ['JOBHOURS_DEBUG', 'yes'],
     ['DATABASE_URL', 'mysql://host/db'],
     ['DATABASE_URL', ''],
@@ -88,6 +104,16 @@ describe('the settings', () => {
     expect(error.message).toContain(`expected ${VARIABLES[name].allowed}`);
     if (name !== 'DATABASE_URL')
       expect(error.message).toContain(JSON.stringify(value.slice(0, 60)));
+  });
+
+  it.each([
+    '127.0.0.1:1',
+    '0.0.0.0:65535',
+    '[::1]:9464',
+    'localhost:9464',
+    'node-7.example.org:80',
+  ])('take %s for the address of metrics', (address) => {
+    expect(parseSettings({ JOBHOURS_METRICS: address }).metricsAddress).toBe(address);
   });
 
   it('B71: never repeat a database URL, which may carry a password', () => {

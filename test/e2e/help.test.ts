@@ -50,7 +50,10 @@ describe('the help texts', () => {
       ...['demo', 'dev', 'import', 'usage', 'periods', 'backfill', 'schedule', 'worker', 'db'],
     ]);
     expect(listed(helps.get('import') ?? '')).toEqual(expect.arrayContaining(['sacct', 'csv']));
-    expect(listed(helps.get('periods') ?? '')).toEqual(['list', 'check']);
+    expect(listed(helps.get('periods') ?? '')).toEqual(['list', 'check', 'clean', 'plan']);
+    expect(listed(helps.get('backfill') ?? '')).toEqual([
+      ...['create', 'list', 'show', 'pause', 'unpause', 'cancel'],
+    ]);
     expect(listed(helps.get('db') ?? '')).toEqual(['migrate', 'status']);
   });
 

@@ -60,7 +60,18 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     await client.query(`create database ${name} template ${TEMPLATE}`);
     await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
   });
-  const url = withDatabase(serverUrl(), name);
+  const test = openTestDatabase(withDatabase(serverUrl(), name));
+  return {
+    ...test,
+    close: async () => {
+      await test.close();
+      await onServer((client) => client.query(`drop database ${name} with (force)`));
+    },
+  };
+}
+
+/** A database that exists and is migrated, on any server; closing it leaves it there. */
+export function openTestDatabase(url: string): TestDatabase {
   const database = Database.open({ url });
   const pool = new pg.Pool({ connectionString: url, max: 2 });
   pool.on('error', () => undefined);
@@ -81,7 +92,6 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       for (const client of clients) await client.end().catch(() => undefined);
       await pool.end();
       await database.close();
-      await onServer((client) => client.query(`drop database ${name} with (force)`));
     },
   };
 }

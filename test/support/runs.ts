@@ -99,10 +99,14 @@ export const USAGE_TABLES: Readonly<Record<Granularity, string>> = {
 
 /**
  * Rows in which the books differ from the overlap formula, over every period in the ledger. Empty = equal to
- * the last ms. Periods that begin before the origin are compared from the origin's hour on.
+ * the last ms. Periods that begin before the origin are compared from the origin's hour on. Up to `mostRows` of each
+ * granularity.
  */
-export async function differences(test: TestDatabase): Promise<unknown[]> {
-  const found: unknown[] = [];
+export async function differences(
+  test: Pick<TestDatabase, 'query'>,
+  mostRows = 5,
+): Promise<Record<string, unknown>[]> {
+  const found: Record<string, unknown>[] = [];
   for (const granularity of GRANULARITIES) {
     found.push(
       ...(await test.query(
@@ -133,7 +137,7 @@ export async function differences(test: TestDatabase): Promise<unknown[]> {
          where (o.run_ms, o.milli_gpu_ms, o.runs_started, o.runs_ended, o.runs_carried_in, o.runs_out, o.milli_gpus_out)
            is distinct from
            (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
-         order by 2 limit 5`,
+         order by 2 limit ${mostRows}`,
       )),
     );
   }
@@ -141,10 +145,14 @@ export async function differences(test: TestDatabase): Promise<unknown[]> {
 }
 
 /** One text per ledger row: equal texts mean equal books. */
-export async function ledgerDigests(test: TestDatabase): Promise<string[]> {
+export async function ledgerDigests(
+  test: TestDatabase,
+  upToMs = Number.MAX_SAFE_INTEGER,
+): Promise<string[]> {
   const rows = await test.query<{ line: string }>(
     `select granularity || ' ' || start_at_ms || ' ' || encode(digest, 'hex') as line
-     from period order by granularity, start_at_ms`,
+     from period where end_at_ms <= $1 order by granularity, start_at_ms`,
+    [upToMs],
   );
   return rows.map((row) => row.line);
 }

@@ -8,7 +8,7 @@ import type { Books } from '../../db/books-store.js';
 import { Calendar } from '../../domain/calendar.js';
 import { ids, type Ids } from '../../domain/ids.js';
 import type { WorkflowLimits } from '../../domain/workflow-input.js';
-import { startWorker, type RunningWorker } from '../../workers/worker.js';
+import { startWorker, type RunningWorker, type UsageWorkerOptions } from '../../workers/worker.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from './database.js';
 
 export const SETTINGS = {
@@ -35,8 +35,9 @@ export interface TemporalBooks extends BackfillContext {
   readonly calendar: Calendar;
   readonly temporal: TemporalClient;
   readonly names: Ids;
-  /** Starts a worker of these books; stopped with them. */
-  work(): Promise<RunningWorker>;
+  readonly settings: typeof SETTINGS;
+  /** Starts a worker of these books, with other options if given; stopped with them. */
+  work(more?: Partial<UsageWorkerOptions>): Promise<RunningWorker>;
   close(): Promise<void>;
 }
 
@@ -62,11 +63,21 @@ export function testTemporal(): { address: string; namespace: string } {
   return { address, namespace: process.env['JOBHOURS_TEST_TEMPORAL_NAMESPACE'] ?? 'default' };
 }
 
+/** Servers of a test's own; absent: those of the test run. */
+export interface OwnServers {
+  readonly test?: TestDatabase;
+  readonly temporal?: { readonly address: string; readonly namespace: string };
+}
+
 /** New, empty books without origin and without a worker. */
-export async function openTemporalBooks(zone = 'UTC'): Promise<TemporalBooks> {
-  const test = await createTestDatabase();
+export async function openTemporalBooks(
+  zone = 'UTC',
+  own: OwnServers = {},
+): Promise<TemporalBooks> {
+  const test = own.test ?? (await createTestDatabase());
+  const target = own.temporal ?? testTemporal();
   const books = await openTestBooks(test, { zone, name: `t${randomBytes(5).toString('hex')}` });
-  const temporal = await connectTemporal(testTemporal());
+  const temporal = await connectTemporal(target);
   const workers: RunningWorker[] = [];
   return {
     ...{ test, books, temporal },
@@ -75,14 +86,15 @@ export async function openTemporalBooks(zone = 'UTC'): Promise<TemporalBooks> {
     settings: SETTINGS,
     limits: LIMITS,
     names: ids(books.name),
-    work: async () => {
+    work: async (more = {}) => {
       const worker = await startWorker({
         databaseUrl: test.url,
-        temporal: testTemporal(),
+        temporal: target,
         graceMs: SETTINGS.graceMs,
         catchUpMs: SETTINGS.catchUpMs,
         logLevel: 'error',
         workflowBundle: await workflowBundle(),
+        ...more,
       });
       workers.push(worker);
       return worker;
