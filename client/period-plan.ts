@@ -2,7 +2,7 @@
  * What the keeper would do next, without doing it. Owns reading books, ledger, open backfills and failures in one
  * snapshot; the rules are domain/plan.ts, printing is client/commands/periods-plan.ts.
  */
-import { openBackfills } from '../db/backfill-store.js';
+import { openBackfills as readOpenBackfills, type Backfill } from '../db/backfill-store.js';
 import { readBooks } from '../db/books-store.js';
 import type { Database } from '../db/database.js';
 import { currentFailures, readLedgerState } from '../db/ledger-store.js';
@@ -19,6 +19,8 @@ export interface PlanView extends Plan {
   readonly originAtMs: number | null;
   /** The next tick of the hourly schedule. */
   readonly nextTickAtMs: number;
+  /** Their ranges are left to them. */
+  readonly openBackfills: readonly Backfill[];
   /** Codes of the failures that nothing has mended, by `periodKey`. */
   readonly failures: ReadonlyMap<string, string>;
   /** What is missing for good and the command that mends it; empty when nothing is. */
@@ -37,12 +39,13 @@ export async function viewPlan(
   return database.transaction({ isolation: 'repeatable read', readOnly: true }, async (session) => {
     const ledger = await readLedgerState(session);
     const originAtMs = (await readBooks(session))?.originAtMs ?? null;
+    const openBackfills = await readOpenBackfills(session);
     const planned = plan({
       ...{ nowMs: ledger.nowMs, graceMs, catchUpMs, calendar, originAtMs },
       ledger: ledger.ranges,
       stale: ledger.stale,
       coarsest: 'month',
-      leftOut: await openBackfills(session),
+      leftOut: openBackfills,
       failed: new Set(),
     });
     const failures = (await currentFailures(session)).map(
@@ -50,7 +53,7 @@ export async function viewPlan(
     );
     return {
       ...planned,
-      ...{ asOfMs: ledger.nowMs, originAtMs },
+      ...{ asOfMs: ledger.nowMs, originAtMs, openBackfills },
       nextTickAtMs: nextTickAtMs(tickOf(calendar, 'hour', graceMs, ledger.nowMs), ledger.nowMs),
       failures: new Map(failures),
       beyondReachText: beyondReachText(planned.beyondReach, originAtMs),

@@ -5,6 +5,7 @@ import type { Period } from '../../domain/period.js';
 import { periodKey } from '../../domain/plan.js';
 import { instantText } from '../../domain/units.js';
 import { viewPlan, type PlanView } from '../period-plan.js';
+import { rangeText, stateText } from './backfill-text.js';
 import { noteClock } from './clock-note.js';
 import type { CommandContext } from './context.js';
 import { outputOption, printRecords, tableText, type DataRecord, type Format } from './output.js';
@@ -96,6 +97,10 @@ function printPlan(context: CommandContext, view: PlanView, calendar: Calendar):
   printSome(context, '', ['build', 'period', 'because'], lines);
   const stopped = blocked.map(({ period, because }) => [period.granularity, period.label, because]);
   printSome(context, 'Blocked until a part of it is mended:', ['', 'period', 'because'], stopped);
+  for (const one of view.openBackfills) {
+    const state = stateText(one);
+    context.print(`\nLeft to backfill ${one.name} (${state}): ${rangeText(calendar, one)}`);
+  }
   if (view.beyondReachText !== '') {
     context.print(`\nBeyond the catch-up, ${view.beyondReachText}`);
   }

@@ -323,6 +323,7 @@ describe('jobhours periods', () => {
     });
     const { stdout } = await periods('plan', '-o', 'csv');
     expect(stdout).not.toContain(label);
+    expect((await periods('plan')).stdout).toContain('Left to backfill night (running): [20');
     await test.query('update backfill set paused_at_ms = 1');
     expect((await list('--period', label))[0]).toMatchObject({
       mend: 'jobhours backfill unpause night',

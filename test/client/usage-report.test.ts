@@ -1,24 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Dimension } from '../../client/usage-groups.js';
-import { withUsageReport, type NameFilter, type UsageRow } from '../../client/usage-report.js';
 import { databaseNowMs } from '../../db/books-store.js';
 import { Calendar } from '../../domain/calendar.js';
-import { GRANULARITIES, type Span } from '../../domain/period.js';
-import { reportRows, STEPS, type Step } from '../../domain/report-pieces.js';
+import { randomOf } from '../../domain/random.js';
+import { GRANULARITIES } from '../../domain/period.js';
+import { STEPS } from '../../domain/report-pieces.js';
 import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE } from '../../domain/units.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
 import { aggregateAll, insertRuns, setOrigin, type NewRun } from '../support/runs.js';
-import { lineOf, NO_FILTER, oracleLines } from '../support/usage-oracle.js';
+import { NO_FILTER, reportAndOracle, type Asked } from '../support/usage-oracle.js';
 
-/** mulberry32: the same numbers for the same seed. */
+/** Integers in [0, limit): the same numbers for the same seed. */
 function generator(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * limit);
-  };
+  const random = randomOf(seed);
+  return (limit) => Math.floor(random() * limit);
 }
 
 // Latin and Cyrillic a, names of JavaScript's own, a formula, and a pair that UTF-16 sorts the other way round.
@@ -59,34 +53,11 @@ function randomRuns(random: Random, prefix: string, count: number, nowMs: number
   return Array.from({ length: count }, (_, n) => randomRun(random, `${prefix}${n}`, nowMs));
 }
 
-interface Asked {
-  readonly window: Span;
-  readonly step: Step;
-  readonly by: readonly Dimension[];
-  readonly filter: NameFilter;
-}
-
-async function read(test: TestDatabase, calendar: Calendar, asked: Asked) {
-  return withUsageReport(
-    test.database,
-    calendar,
-    { ...asked, windowAt: () => asked.window },
-    async (report) => {
-      const rows: UsageRow[] = [];
-      for await (const row of report.rows) rows.push(row);
-      return { asOfMs: report.asOfMs, window: report.window, rows };
-    },
-  );
-}
-
 /** Compares one report with the oracle, row by row and in order; returns how many rows there were. */
 async function compare(test: TestDatabase, calendar: Calendar, asked: Asked): Promise<number> {
-  const { asOfMs, window, rows } = await read(test, calendar, asked);
-  const spans = [...reportRows(asked.step, window, calendar, asOfMs)];
-  const { by, filter } = asked;
-  const expected = await oracleLines(test, { spans, by, filter, nowMs: asOfMs });
-  expect({ ...asked, lines: rows.map(lineOf) }).toEqual({ ...asked, lines: expected });
-  return rows.length;
+  const { lines, expected } = await reportAndOracle(test, calendar, asked);
+  expect({ ...asked, lines }).toEqual({ ...asked, lines: expected });
+  return lines.length;
 }
 
 function randomAsked(random: Random, calendar: Calendar, nowMs: number): Asked {
@@ -199,7 +170,7 @@ describe.each(IS_TORTURE ? [...ZONES, ...MORE_ZONES] : ZONES)('Reports in %s', (
     const window = { startAtMs: nowMs - 8 * MS_PER_DAY + 123, endAtMs: nowMs - 12_345 };
     const totals = [];
     for (const step of STEPS) {
-      const { rows } = await read(test, calendar, {
+      const { rows } = await reportAndOracle(test, calendar, {
         window,
         step,
         by: ['user'],

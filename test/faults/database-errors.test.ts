@@ -7,16 +7,17 @@ import { Database, type Transaction } from '../../db/database.js';
 import { migrationStatus } from '../../db/migrations.js';
 import { buildPeriod } from '../../db/period-builder.js';
 import { sqlstateOf, translated } from '../../db/sqlstate.js';
-import type { Statement } from '../../db/statement.js';
-import { isJobhoursError, type JobhoursError } from '../../domain/errors.js';
+import type { JobhoursError } from '../../domain/errors.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
   booksText,
   buildWeek,
   cleanBooks,
   emptyLedger,
+  failure,
   fillBooks,
   hour,
+  plain,
 } from '../support/fault-books.js';
 import { until } from '../support/temporal-books.js';
 
@@ -31,20 +32,6 @@ beforeAll(async () => {
   await test.query('insert into account values (1, 0), (2, 0)');
 });
 afterAll(() => test.close());
-
-function plain(text: string): Statement {
-  return { name: text.slice(0, 60), text, params: {}, row: {} };
-}
-
-async function failure(work: Promise<unknown>): Promise<JobhoursError> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isJobhoursError(error)) throw error;
-    return error;
-  }
-  throw new Error('nothing failed');
-}
 
 const add = (transaction: Transaction, id: number): Promise<number> =>
   transaction.execute(plain(`update account set amount = amount + 1 where id = ${id}`), {});

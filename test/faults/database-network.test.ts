@@ -3,16 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Database } from '../../db/database.js';
 import { buildPeriod } from '../../db/period-builder.js';
-import type { Statement } from '../../db/statement.js';
-import { isJobhoursError, type JobhoursError } from '../../domain/errors.js';
+import { isJobhoursError } from '../../domain/errors.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
   booksText,
   buildWeek,
   cleanBooks,
   emptyLedger,
+  failure,
   fillBooks,
   hour,
+  plain,
 } from '../support/fault-books.js';
 import { importText, runsOf, sacct, sacctLine } from '../support/imports.js';
 import { differences } from '../support/runs.js';
@@ -54,28 +55,12 @@ afterAll(async () => {
   await proxy.close();
 });
 
-function plain(text: string): Statement {
-  return { name: text.slice(0, 60), text, params: {}, row: {} };
-}
-
 const numbers = {
   ...plain(
     `select g as n, repeat('x', 200) || ' row ' || g as word from generate_series(1, 50000) g`,
   ),
   row: { n: 'int4', word: 'text' },
 } as const;
-
-/** The error, and how long it took to come. */
-async function failure(work: Promise<unknown>): Promise<JobhoursError & { tookMs: number }> {
-  const sinceMs = performance.now();
-  try {
-    await work;
-  } catch (error) {
-    if (!isJobhoursError(error)) throw error;
-    return Object.assign(error, { tookMs: performance.now() - sinceMs });
-  }
-  throw new Error('nothing failed');
-}
 
 /** A connection at rest in the pool, so that the stall meets a statement and not the connect. */
 const warm = (): Promise<unknown> => far.database.execute(plain('select 1'), {});

@@ -9,8 +9,6 @@ import pg from 'pg';
 import { aggregate } from '../../activities/aggregate.js';
 import { Database } from '../../db/database.js';
 import { buildPeriod } from '../../db/period-builder.js';
-import type { Statement } from '../../db/statement.js';
-import { isJobhoursError, type JobhoursError } from '../../domain/errors.js';
 import { aggregateStore } from '../../workers/aggregate-store.js';
 import type { TestDatabase } from '../support/database.js';
 import {
@@ -19,8 +17,10 @@ import {
   calendar,
   cleanBooks,
   emptyLedger,
+  failure,
   fillBooks,
   hour,
+  plain,
   week,
 } from '../support/fault-books.js';
 import { OwnPostgres } from '../support/own-postgres.js';
@@ -73,21 +73,6 @@ afterAll(async () => {
   spawnSync('umount', [disk]);
   rmSync(disk, { recursive: true });
 });
-
-function plain(text: string): Statement {
-  return { name: text.slice(0, 60), text, params: {}, row: {} };
-}
-
-async function failure(work: Promise<unknown>): Promise<JobhoursError & { tookMs: number }> {
-  const sinceMs = performance.now();
-  try {
-    await work;
-  } catch (error) {
-    if (!isJobhoursError(error)) throw error;
-    return Object.assign(error, { tookMs: performance.now() - sinceMs });
-  }
-  throw new Error('nothing failed');
-}
 
 async function backendPid(): Promise<number> {
   const rows = await test.query<{ pid: number }>(

@@ -1,5 +1,7 @@
 /** Books of three days with runs of every length, and what their clean build gives: what faults must not change. */
+import type { Statement } from '../../db/statement.js';
 import { Calendar } from '../../domain/calendar.js';
+import { isJobhoursError, type JobhoursError } from '../../domain/errors.js';
 import type { Period } from '../../domain/period.js';
 import { MS_PER_DAY, MS_PER_HOUR } from '../../domain/units.js';
 import { openTestBooks, type TestDatabase } from './database.js';
@@ -54,4 +56,21 @@ export async function cleanBooks(test: TestDatabase): Promise<string[]> {
   const text = await booksText(test);
   await emptyLedger(test);
   return text;
+}
+
+/** The error of the catalogue with which `work` fails, and how long it took to come. */
+export async function failure(work: Promise<unknown>): Promise<JobhoursError & { tookMs: number }> {
+  const sinceMs = performance.now();
+  try {
+    await work;
+  } catch (error) {
+    if (!isJobhoursError(error)) throw error;
+    return Object.assign(error, { tookMs: performance.now() - sinceMs });
+  }
+  throw new Error('nothing failed');
+}
+
+/** A statement without parameters and rows. */
+export function plain(text: string): Statement {
+  return { name: text.slice(0, 60), text, params: {}, row: {} };
 }

@@ -25,7 +25,7 @@ export function* orders(a: number, b: number): Generator<(0 | 1)[]> {
 }
 
 /** SQLSTATEs with which a session may lose against another one; anything else is a defect of the test. */
-const LOST = new Set(['23514', '40001', '23505', '40P01']);
+export const LOST = new Set(['23514', '40001', '23505', '40P01']);
 
 /** SQL steps on a connection of its own; a step that loses ends the transaction and the rest is skipped. */
 export async function sqlActor(
@@ -165,21 +165,4 @@ export async function runOrder(
     if (done.every(Boolean)) return;
     if (Date.now() > deadlineAtMs) throw new Error(`order ${order.join('')} hangs`);
   }
-}
-
-/** A seeded sample of `count` items (mulberry32): the same seed picks the same items. */
-export function sample<T>(items: readonly T[], count: number, seed: number): T[] {
-  let state = seed >>> 0;
-  const random = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  const left = [...items];
-  const picked: T[] = [];
-  while (picked.length < count && left.length > 0) {
-    picked.push(...left.splice(Math.floor(random() * left.length), 1));
-  }
-  return picked;
 }

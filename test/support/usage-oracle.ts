@@ -3,8 +3,10 @@
  * Independent of the product's code except for the calendar's boundaries, which have proofs of their own.
  */
 import type { Dimension } from '../../client/usage-groups.js';
-import type { NameFilter, UsageRow } from '../../client/usage-report.js';
+import { withUsageReport, type NameFilter, type UsageRow } from '../../client/usage-report.js';
+import type { Calendar } from '../../domain/calendar.js';
 import type { Span } from '../../domain/period.js';
+import { reportRows, type Step } from '../../domain/report-pieces.js';
 import type { TestDatabase } from './database.js';
 
 export const NO_FILTER: NameFilter = { user: null, space: null, pool: null };
@@ -95,4 +97,34 @@ export function lineOf(row: UsageRow): string {
     row.runsEnded,
     row.runsCarriedIn,
   ].join(' ');
+}
+
+/** A report that is asked for. */
+export interface Asked {
+  readonly window: Span;
+  readonly step: Step;
+  readonly by: readonly Dimension[];
+  readonly filter: NameFilter;
+}
+
+/** A report's rows, as lines too, and what these must be at the same instant, in order. */
+export async function reportAndOracle(
+  test: TestDatabase,
+  calendar: Calendar,
+  asked: Asked,
+): Promise<{ rows: UsageRow[]; lines: string[]; expected: string[] }> {
+  const { step, by, filter } = asked;
+  return withUsageReport(
+    test.database,
+    calendar,
+    { ...asked, windowAt: () => asked.window },
+    async (report) => {
+      const { asOfMs, window } = report;
+      const rows: UsageRow[] = [];
+      for await (const row of report.rows) rows.push(row);
+      const spans = [...reportRows(step, window, calendar, asOfMs)];
+      const expected = await oracleLines(test, { spans, by, filter, nowMs: asOfMs });
+      return { rows, lines: rows.map(lineOf), expected };
+    },
+  );
 }

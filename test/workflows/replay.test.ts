@@ -1,21 +1,17 @@
-// Histories of every workflow, recorded on a real server, replay on the present code (G10). After a wanted change of a
-// workflow: RECORD_HISTORIES=1 npm test -- test/workflows/replay.test.ts
-import {
-  cpSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+// Histories of every workflow and of every version, recorded on a real server, replay on the present code (G10, F25).
+// After a wanted change of a workflow, before it is released: name a new folder and
+// RECORD_HISTORIES=1 npm test -- test/workflows/replay.test.ts
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { pauseBackfill } from '../../client/backfill-control.js';
 import { createBackfill, waitForBackfill } from '../../client/backfill.js';
+import { SCHEDULED_SAMPLE } from '../../domain/audit.js';
+import { changedWorkflows, type Change } from '../support/changed-workflows.js';
 import { insertRuns, setOrigin } from '../support/runs.js';
 import {
   LIMITS,
@@ -24,14 +20,27 @@ import {
   type TemporalBooks,
 } from '../support/temporal-books.js';
 
-const NAMES = ['usage-tick', 'usage-keeper', 'aggregate-period', 'backfill'] as const;
+const NAMES = [
+  'usage-tick',
+  'usage-keeper',
+  'aggregate-period',
+  'backfill',
+  'usage-audit',
+] as const;
 type Name = (typeof NAMES)[number];
+/** Where this version's histories are recorded. The others stay as they are. */
+const NEWEST = '2-mending';
 
 const HOUR_MS = 3_600_000;
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const fileOf = (name: Name): string => join(root, 'test/histories', `${name}.json`);
+const histories = fileURLToPath(new URL('../histories', import.meta.url));
+const fileOf = (name: Name): string => join(NEWEST, `${name}.json`);
+/** `1-spine/backfill.json` and so on. */
+const files = (): string[] =>
+  readdirSync(histories).flatMap((folder) =>
+    readdirSync(join(histories, folder)).map((file) => join(folder, file)),
+  );
 
-/** One history of each workflow: two months in two lanes, then a late record that a tick mends. */
+/** One history of each workflow: two months in two lanes, with a pause; a late record that a tick mends; an audit. */
 async function record(books: TemporalBooks): Promise<void> {
   const { client } = books.temporal;
   await books.work();
@@ -43,6 +52,7 @@ async function record(books: TemporalBooks): Promise<void> {
     ...{ start: start - 30 * HOUR_MS, end: start + 30 * HOUR_MS, lanes: 2 },
     ...{ reprocess: 'stale', name: 'recorded' },
   });
+  for (const isPaused of [true, false]) await pauseBackfill(books.temporal, books, name, isPaused);
   await waitForBackfill(books.temporal, books, name, () => undefined);
   await client.workflow.getHandle(books.names.backfill(name)).result();
   await setOrigin(books.test, books.calendar.startOf('hour', Date.now()) - 2 * HOUR_MS);
@@ -56,15 +66,23 @@ async function record(books: TemporalBooks): Promise<void> {
     args: [{ booksName: books.books.name, coarsest: 'day', limits: LIMITS }],
   });
   await client.workflow.getHandle(books.names.keeper).result();
+  const audit = `${books.names.schedule('audit')}-recorded`;
+  await client.workflow.execute('usageAudit', {
+    workflowId: audit,
+    taskQueue: books.names.usageQueue,
+    args: [{ booksName: books.books.name, limits: LIMITS, sample: SCHEDULED_SAMPLE }],
+  });
   const ids: Record<Name, string> = {
+    'usage-audit': audit,
     'usage-tick': tick,
     'usage-keeper': books.names.keeper,
     'aggregate-period': books.names.period('month', books.calendar.startOf('month', start)),
     backfill: books.names.backfill(name),
   };
+  mkdirSync(join(histories, NEWEST), { recursive: true });
   for (const one of NAMES) {
     const history = await client.workflow.getHandle(ids[one]).fetchHistory();
-    writeFileSync(fileOf(one), `${JSON.stringify(plain(history))}\n`);
+    writeFileSync(join(histories, fileOf(one)), `${JSON.stringify(plain(history))}\n`);
   }
 }
 
@@ -88,9 +106,9 @@ function revive(_field: string, value: unknown): unknown {
   return typeof base64 === 'string' ? Buffer.from(base64, 'base64') : value;
 }
 
-async function replay(bundle: { code: string }, name: Name): Promise<void> {
-  const history: unknown = JSON.parse(readFileSync(fileOf(name), 'utf8'), revive);
-  await Worker.runReplayHistory({ workflowBundle: bundle, replayName: name }, history);
+async function replay(bundle: { code: string }, file: string): Promise<void> {
+  const history: unknown = JSON.parse(readFileSync(join(histories, file), 'utf8'), revive);
+  await Worker.runReplayHistory({ workflowBundle: bundle, replayName: file }, history);
 }
 
 beforeAll(async () => {
@@ -104,51 +122,35 @@ beforeAll(async () => {
 }, 120_000);
 
 describe('the workflows of this version', () => {
-  it.each(NAMES)('replay the recorded history of %s (G10)', async (name) => {
-    await replay(await workflowBundle(), name);
+  it('have a recorded history each', () => {
+    expect(readdirSync(join(histories, NEWEST)).sort()).toEqual(
+      NAMES.map((name) => `${name}.json`).sort(),
+    );
+  });
+
+  it('replay the recorded histories of every version (G10)', async () => {
+    const bundle = await workflowBundle();
+    expect(files().length).toBeGreaterThanOrEqual(9);
+    for (const file of files()) await replay(bundle, file);
   });
 });
 
 /** A text of each workflow's source, and what an incompatible change would make of it. */
-const CHANGES: Readonly<Record<Name, readonly [from: string, to: string]>> = {
+const CHANGES: Readonly<Record<Name, Change>> = {
   'usage-tick': ['.wakeKeeper(input)', '.planPass(input)'],
   'usage-keeper': ['this.activities.planPass(', 'this.activities.wakeKeeper('],
   'aggregate-period': ['.aggregate(input)', '.aggregateCoarse(input)'],
   backfill: ['ids(booksName).period(piece.granularity,', "ids(booksName).period('day',"],
+  'usage-audit': ['.audit(input)', '.aggregate(input)'],
 };
 
 describe('a changed workflow', () => {
-  let folder: string;
   let bundle: { code: string };
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'jobhours-changed-'));
-    for (const part of [
-      'workflows',
-      'domain',
-      'activities',
-      'db',
-      'package.json',
-      'tsconfig.json',
-    ]) {
-      cpSync(join(root, part), join(folder, part), { recursive: true });
-    }
-    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    for (const name of NAMES) {
-      const path = join(folder, 'workflows', `${name}.ts`);
-      const [from, to] = CHANGES[name];
-      const text = readFileSync(path, 'utf8');
-      if (!text.includes(from)) throw new Error(`${name}.ts has no ${from}`);
-      writeFileSync(path, text.replace(from, to));
-    }
-    bundle = await workflowBundle(join(folder, 'workflows/index.ts'));
+    bundle = await changedWorkflows(CHANGES);
   }, 60_000);
-  afterAll(() => {
-    // The link itself goes, not what it points to.
-    unlinkSync(join(folder, 'node_modules'));
-    rmSync(folder, { recursive: true });
-  });
 
-  it.each(NAMES)('does not replay the recorded history of %s', async (name) => {
-    await expect(replay(bundle, name)).rejects.toBeInstanceOf(DeterminismViolationError);
+  it.each(files())('does not replay %s', async (file) => {
+    await expect(replay(bundle, file)).rejects.toBeInstanceOf(DeterminismViolationError);
   });
 });
