@@ -3,6 +3,7 @@
  * of the origin, and that creating it again after a crash heals it; the work is the workflow's,
  * looking at one is client/backfill-view.ts.
  */
+import { WorkflowNotFoundError } from '@temporalio/common';
 import {
   findBackfill,
   insertBackfill,
@@ -120,37 +121,52 @@ async function startWorkflow(
 }
 
 const LOOK_EVERY_MS = 300;
+/** PostgreSQL says how far it is; Temporal is asked now and then whether anybody works on it. */
+const LOOKS_PER_STATUS = 10;
 
 /**
  * Returns the backfill when it has ended, however it ended. UNEXPECTED when its workflow is gone while it is open
- * (terminated): creating it again by its name goes on with it.
+ * (terminated). One that Temporal lost is started again; while Temporal does not answer, it is waited for.
  */
 export async function waitForBackfill(
-  { client }: TemporalClient,
-  { database, books, calendar }: BackfillContext,
+  temporal: TemporalClient,
+  context: BackfillContext,
   name: string,
   onProgress: (progress: BackfillProgress, backfill: Backfill) => void,
 ): Promise<Backfill> {
-  const first = requireBackfill(await findBackfill(database, name), name);
-  const hours = countHours(calendar, first);
-  let isClosed = false;
-  const close = (): void => {
-    isClosed = true;
-  };
-  void client.workflow.getHandle(ids(books.name).backfill(name)).result().then(close, close);
-  for (;;) {
-    const wasClosed = isClosed;
-    const backfill = requireBackfill(await findBackfill(database, name), name);
+  const { database, calendar } = context;
+  const look = async (): Promise<Backfill> =>
+    requireBackfill(await findBackfill(database, name), name);
+  const hours = countHours(calendar, await look());
+  for (let looks = 1; ; looks += 1) {
+    const backfill = await look();
     onProgress(await progressOf(database, backfill, hours), backfill);
     if (backfill.endedAtMs !== null) return backfill;
-    if (wasClosed) throw interrupted(name);
+    if (looks % LOOKS_PER_STATUS === 0) {
+      const status = await statusOf(temporal, ids(context.books.name).backfill(name));
+      const isOver = status === 'over' && (await look()).endedAtMs === null;
+      if (isOver) throw interrupted(name);
+      if (status === 'lost') await startWorkflow(temporal, context, backfill);
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+async function statusOf(
+  { client }: TemporalClient,
+  workflowId: string,
+): Promise<'running' | 'over' | 'lost' | 'unknown'> {
+  try {
+    const { status } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING' ? 'running' : 'over';
+  } catch (error) {
+    return error instanceof WorkflowNotFoundError ? 'lost' : 'unknown';
   }
 }
 
 function interrupted(name: string): JobhoursError {
   return new JobhoursError(
     'UNEXPECTED',
-    `the workflow of backfill ${name} ended without an outcome; go on with it: jobhours backfill create --name ${quotedValue(name)} --wait`,
+    `the workflow of backfill ${name} ended without an outcome: somebody terminated it; go on with it: jobhours backfill create --name ${quotedValue(name)} --wait`,
   );
 }

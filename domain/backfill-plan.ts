@@ -4,13 +4,7 @@
  */
 import type { Calendar } from './calendar.js';
 import type { LedgerState } from './ledger.js';
-import {
-  intersection,
-  PART_OF,
-  type Granularity,
-  type Period,
-  type Span,
-} from './period.js';
+import { intersection, PART_OF, type Granularity, type Period, type Span } from './period.js';
 import { covers, subtract, union } from './spans.js';
 
 /** Which periods of a range are built: those not in the ledger, also those that no longer fit, or every one. */

@@ -84,7 +84,7 @@ const keyOf = ({ granularity, startAtMs }: PeriodKey): PeriodKey => ({ granulari
 /** One wake's work: plan and build until nothing is left. */
 class Mending {
   private state: KeeperState;
-  /** Built by another workflow just now. */
+  /** Built or changed by others just now. */
   private collided: PeriodKey[] = [];
   private pass: PlanPass | null = null;
   private readonly activities;
@@ -189,6 +189,8 @@ class Mending {
         staticSummary: aggregateTitle(task),
       });
       this.leaveOut(built.failedPeriods);
+      // Others change it just now: after a wait it may be built.
+      if ((built.waiting ?? 0) > 0) this.collided.push(keyOf(task));
       const coarse = built.daysBuilt + built.weeksBuilt + built.monthsBuilt;
       this.count({ hoursBuilt: built.hoursBuilt, periodsBuilt: built.hoursBuilt + coarse });
     } catch (error) {
@@ -242,7 +244,8 @@ class Mending {
       `${counts.periodsBuilt} built`,
       `${counts.failed} failed`,
     ];
-    if (this.collided.length > 0) parts.push(`${this.collided.length} are built by others`);
+    if (this.collided.length > 0)
+      parts.push(`${this.collided.length} are built or changed by others`);
     const texts = [this.pass?.blockedText ?? '', this.pass?.beyondReachText ?? ''];
     return [parts.join(', '), ...texts.filter((text) => text !== '')].join('; ');
   }

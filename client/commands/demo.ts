@@ -73,8 +73,10 @@ async function runDemo(context: ProcessContext, isOneShot: boolean): Promise<voi
     if (missing !== null) throw missing;
     return;
   }
-  if (keeping !== null)
-    await (await import('../schedules.js')).applySchedules(keeping.temporal, open);
+  if (keeping !== null) {
+    const { keepSchedules } = await import('../keep-schedules.js');
+    context.stopping.closing(await keepSchedules(keeping.temporal, open));
+  }
   await lock.publish({
     databaseUrl: database.url,
     temporalAddress: running?.server?.address ?? null,

@@ -49,8 +49,8 @@ async function runDev(context: ProcessContext): Promise<void> {
     startWorkflows(settings, home, stopping, note),
   );
   const keeping = await startKeeping(context, open, temporal);
-  const { applySchedules } = await import('../schedules.js');
-  await applySchedules(keeping.temporal, open);
+  const { keepSchedules } = await import('../keep-schedules.js');
+  context.stopping.closing(await keepSchedules(keeping.temporal, open));
   await lock.publish({
     databaseUrl: database.url,
     temporalAddress: temporal.server?.address ?? null,
@@ -71,7 +71,10 @@ async function booksLines({ database, books, calendar }: OpenBooks): Promise<str
   const kept = originAtMs === null ? 'not begun' : `kept since ${calendar.localText(originAtMs)}`;
   return [
     screenLine('Books', `${books.name}, zone ${books.zone}, ${countedText(runs, 'run')}, ${kept}`),
-    screenLine('Worker', `running, schedules ${SCHEDULE_NAMES.map((name) => `usage-${name}`).join(', ')}`),
+    screenLine(
+      'Worker',
+      `running, schedules ${SCHEDULE_NAMES.map((name) => `usage-${name}`).join(', ')}`,
+    ),
     screenLine(
       'Try next',
       runs === 0

@@ -36,12 +36,11 @@ function requireQueues(text: string): void {
 async function runWorker(context: ProcessContext, queues: string): Promise<void> {
   requireQueues(queues);
   await context.withTemporal(async (open) => {
-    const [{ applySchedules }, { startWorker }] = await Promise.all([
-      import('../schedules.js'),
+    const [{ keepSchedules }, { startWorker }] = await Promise.all([
+      import('../keep-schedules.js'),
       import('../../workers/worker.js'),
     ]);
     const { settings, books, databaseUrl, temporal } = open;
-    await applySchedules(temporal, open);
     const worker = await startWorker({
       databaseUrl,
       temporal: settings.isTemporalGiven
@@ -54,8 +53,13 @@ async function runWorker(context: ProcessContext, queues: string): Promise<void>
       metricsAddress: settings.metricsAddress,
       booksName: books.name,
     });
+    const endSchedules = await keepSchedules(temporal, open);
     context.note(`worker of the books ${books.name} at ${temporal.address}; Ctrl-C stops it`);
-    await Promise.race([context.untilStopped(), worker.run]);
-    await worker.shutdown();
+    try {
+      await Promise.race([context.untilStopped(), worker.run]);
+    } finally {
+      await endSchedules();
+      await worker.shutdown();
+    }
   });
 }
