@@ -10,17 +10,32 @@ import type { Session } from './database.js';
 /** Inclusive. Feeds may lie as far in the future (TIME_FUTURE). */
 const LONGEST_SKEW_MS = 5 * MS_PER_MINUTE;
 
-/**
- * The database's clock, in ms. CLOCK_SKEW when `ownNowMs` is more than 5 minutes away from it, with both instants, their
- * difference and what to do (faults.md F20). Half of the round trip may be the network's and is not counted.
- */
-export async function requireClock(session: Session, ownNowMs: () => number): Promise<number> {
+/** Two clocks at one instant, in ms. */
+export interface ClockReading {
+  readonly databaseMs: number;
+  readonly ownMs: number;
+  /** This machine's minus the database's. */
+  readonly skewMs: number;
+  /** Half of the round trip: how wrong `skewMs` may be. */
+  readonly uncertaintyMs: number;
+}
+
+/** Asks the database what time it is; this machine's instant is the middle of the round trip. */
+export async function readClocks(session: Session, ownNowMs: () => number): Promise<ClockReading> {
   const askedAtMs = ownNowMs();
   const databaseMs = await databaseNowMs(session);
-  const halfTripMs = Math.max(0, ownNowMs() - askedAtMs) / 2;
-  const ownMs = Math.round(askedAtMs + halfTripMs);
-  const skewMs = ownMs - databaseMs;
-  if (Math.abs(skewMs) - halfTripMs <= LONGEST_SKEW_MS) return databaseMs;
+  const uncertaintyMs = Math.max(0, ownNowMs() - askedAtMs) / 2;
+  const ownMs = Math.round(askedAtMs + uncertaintyMs);
+  return { databaseMs, ownMs, skewMs: ownMs - databaseMs, uncertaintyMs };
+}
+
+/**
+ * The database's clock, in ms. CLOCK_SKEW when `ownNowMs` is surely more than 5 minutes away from it, with both
+ * instants, their difference and what to do (faults.md F20).
+ */
+export async function requireClock(session: Session, ownNowMs: () => number): Promise<number> {
+  const { databaseMs, ownMs, skewMs, uncertaintyMs } = await readClocks(session, ownNowMs);
+  if (Math.abs(skewMs) - uncertaintyMs <= LONGEST_SKEW_MS) return databaseMs;
   const seconds = Math.round(Math.abs(skewMs) / MS_PER_SECOND);
   throw new JobhoursError(
     'CLOCK_SKEW',

@@ -4,7 +4,8 @@
  */
 import type { LedgerState } from '../domain/ledger.js';
 import type { PeriodKey } from '../domain/period.js';
-import { databaseNowMs, readBooks } from './books-store.js';
+import { readBooks } from './books-store.js';
+import { readClocks } from './clock.js';
 import type { Database } from './database.js';
 import { currentFailures, readLedgerState } from './ledger-store.js';
 import { statements } from './statement.js';
@@ -36,9 +37,7 @@ export function readForMetrics(database: Database): Promise<BooksReading> {
   return database.transaction(
     { isolation: 'repeatable read', readOnly: true },
     async (transaction) => {
-      const beforeMs = Date.now();
-      const databaseMs = await databaseNowMs(transaction);
-      const clockSkewMs = (beforeMs + Date.now()) / 2 - databaseMs;
+      const clocks = await readClocks(transaction, Date.now);
       const ledger = await readLedgerState(transaction);
       const books = await readBooks(transaction);
       const audit = await transaction.one(sql['newest-audit'], {});
@@ -49,7 +48,7 @@ export function readForMetrics(database: Database): Promise<BooksReading> {
         marks: (await transaction.one(sql['marks-waiting'], {})).marks,
         auditPeriodsWrong: audit.periods_wrong,
         auditedAtMs: audit.ended_at_ms ?? books?.openedAtMs ?? ledger.nowMs,
-        clockSkewMs,
+        clockSkewMs: clocks.skewMs,
       };
     },
   );

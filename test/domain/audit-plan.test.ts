@@ -80,7 +80,7 @@ describe('what mends a finding', () => {
     const later = of('hour', noon + 40 * MS_PER_HOUR);
     const mends = mendsOf([...hours, later]);
     expect(mends[0]).toBe(
-      'jobhours backfill create --start 2025-05-07T12:00:00.000-04:00 --end 2025-05-07T14:00:00.000-04:00 --reprocess all --wait',
+      'jobhours backfill create --start 2025-05-07T12:00-04:00 --end 2025-05-07T14:00-04:00 --reprocess all --wait',
     );
     expect(mends[1]).toBe(mends[0]);
     expect(mends[2]).not.toBe(mends[0]);

@@ -10,7 +10,8 @@ import { keeperTasks } from '../../domain/keeper-task.js';
 import type { Granularity, Span } from '../../domain/period.js';
 import { GRANULARITIES } from '../../domain/period.js';
 import { periodKey, plan } from '../../domain/plan.js';
-import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND } from '../../domain/units.js';
+import { nextTickAtMs, tickOf } from '../../domain/tick.js';
+import { MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND } from '../../domain/units.js';
 import type { TestDatabase } from './database.js';
 import { aggregateNow, insertRuns, USAGE_TABLES, type NewRun } from './runs.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -27,16 +28,16 @@ export interface Tick {
   readonly coarsest: Granularity;
 }
 
-/** When the four schedules fire in a span: on a grid of UTC, a few seconds after the grace, one after the other. */
-export function ticksOf(calendar: Calendar, span: Span): Tick[] {
-  const { startAtMs, endAtMs } = span;
-  const grid = calendar.hourBoundaryMinutes(startAtMs - MS_PER_DAY, startAtMs + 366 * MS_PER_DAY);
-  const ticks = GRANULARITIES.flatMap((coarsest, index) => {
-    const everyMs = coarsest === 'hour' ? grid * MS_PER_MINUTE : MS_PER_HOUR;
-    const offsetMs = GRACE_MS + 5 * MS_PER_SECOND + index * 5 * MS_PER_MINUTE;
-    const firstAtMs = Math.ceil((startAtMs - offsetMs) / everyMs) * everyMs + offsetMs;
-    const count = Math.max(0, Math.ceil((endAtMs - firstAtMs) / everyMs));
-    return Array.from({ length: count }, (_, n) => ({ atMs: firstAtMs + n * everyMs, coarsest }));
+/** When the four schedules fire in a span. */
+export function ticksOf(calendar: Calendar, { startAtMs, endAtMs }: Span): Tick[] {
+  const ticks = GRANULARITIES.flatMap((coarsest) => {
+    const tick = tickOf(calendar, coarsest, GRACE_MS, startAtMs);
+    const firstAtMs = nextTickAtMs(tick, startAtMs - 1);
+    const count = Math.max(0, Math.ceil((endAtMs - firstAtMs) / tick.everyMs));
+    return Array.from({ length: count }, (_, n) => ({
+      atMs: firstAtMs + n * tick.everyMs,
+      coarsest,
+    }));
   });
   return ticks.sort((a, b) => a.atMs - b.atMs);
 }

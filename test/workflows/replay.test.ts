@@ -11,6 +11,7 @@ import { DeterminismViolationError } from '@temporalio/workflow';
 import { pauseBackfill } from '../../client/backfill-control.js';
 import { createBackfill, waitForBackfill } from '../../client/backfill.js';
 import { SCHEDULED_SAMPLE } from '../../domain/audit.js';
+import { installRuntime } from '../../workers/runtime.js';
 import { changedWorkflows, type Change } from '../support/changed-workflows.js';
 import { insertRuns, setOrigin } from '../support/runs.js';
 import {
@@ -112,6 +113,8 @@ async function replay(bundle: { code: string }, file: string): Promise<void> {
 }
 
 beforeAll(async () => {
+  // What a replay should find is asserted; the library would log it as well.
+  await installRuntime({ level: 'error', format: 'lines', secrets: [], metricsAddress: null });
   if (process.env['RECORD_HISTORIES'] !== '1') return;
   const books = await openTemporalBooks('Asia/Shanghai');
   try {
