@@ -44,6 +44,7 @@ export async function audit(door: UsageDoor, { sample }: AuditInput): Promise<Au
 
 function told(report: AuditReport): AuditOutcome {
   const { checked, periodsWrong, findings, seed, sample } = report;
+  const wrong = periodsWrong === 1 ? '1 period is wrong' : `${periodsWrong} periods are wrong`;
   const counts = GRANULARITIES.map((granularity) => `${checked[granularity]} ${granularity}s`);
   const drawn = `${counts.join(', ')} (sample ${sample ?? 'all'}, seed ${seed})`;
   const periodsChecked = GRANULARITIES.reduce((sum, one) => sum + checked[one], 0);
@@ -53,7 +54,7 @@ function told(report: AuditReport): AuditOutcome {
     return { outcome, periodsChecked, periodsWrong };
   }
   const first = findings.slice(0, TOLD).map((one) => `${findingText(one)}; ${one.mend}`);
-  const outcome = `audit: ${periodsWrong} periods are wrong, of ${drawn}`;
+  const outcome = `audit: ${wrong}, of ${drawn}`;
   log.warn(`${outcome}: ${first.join('; ')}; all of them: jobhours periods check --deep`, {
     ...{ code: 'AUDIT_FAILED', periodsChecked, periodsWrong },
     findings: findings.length,

@@ -2,6 +2,12 @@
 import type { Period, PeriodKey } from '../domain/period.js';
 import type { AggregateSummary } from './period-builds.js';
 
+/** Changed by others while it was built. */
+export interface WaitingPeriod extends PeriodKey, Pick<Period, 'label'> {
+  /** What PostgreSQL said. Absent in what an older version wrote. */
+  readonly detail?: string;
+}
+
 export interface BuildSummary {
   /** In words for people. */
   readonly outcome: string;
@@ -22,12 +28,13 @@ export interface BuildSummary {
   /** Changed by others while they were built, and not built since. Absent in what an older version wrote. */
   readonly waiting?: number;
   /** The first of them. */
-  readonly waitingPeriods?: readonly (PeriodKey & Pick<Period, 'label'>)[];
+  readonly waitingPeriods?: readonly WaitingPeriod[];
   readonly buildMs: number;
 }
 
 /** Failures that are told by name. */
 const TOLD = 5;
+const LONGEST_DETAIL = 500;
 
 const counted = (count: number, noun: string): string[] =>
   count === 0 ? [] : [`${count} ${noun}${count === 1 ? '' : 's'}`];
@@ -46,9 +53,10 @@ export function buildSummary(summary: AggregateSummary, buildMs: number): BuildS
       .slice(0, 2_000),
     failedPeriods: failed.map(({ granularity, startAtMs }) => ({ granularity, startAtMs })),
     waiting: waiting.length,
-    waitingPeriods: waiting
-      .slice(0, TOLD)
-      .map(({ granularity, startAtMs, label }) => ({ granularity, startAtMs, label })),
+    waitingPeriods: waiting.slice(0, TOLD).map(({ granularity, startAtMs, label, detail }) => ({
+      ...{ granularity, startAtMs, label },
+      detail: detail.slice(0, LONGEST_DETAIL),
+    })),
     buildMs,
   };
 }

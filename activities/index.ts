@@ -4,14 +4,13 @@
  * database again.
  */
 import { activityInfo, log } from '@temporalio/activity';
-import type { BackfillOutcome } from '../db/backfill-store.js';
+import type { BackfillCounts, BackfillOutcome } from '../db/backfill-store.js';
 import type { AuditInput } from '../domain/audit.js';
 import { JobhoursError } from '../domain/errors.js';
 import type { Period } from '../domain/period.js';
 import {
   USUAL_LIMITS,
   type AggregateInput,
-  type BackfillCounts,
   type TickInput,
   type WorkflowLimits,
 } from '../domain/workflow-input.js';
@@ -20,13 +19,15 @@ import { aggregateCoarse, type CoarseRequest } from './aggregate-coarse.js';
 import { audit, type AuditOutcome } from './audit.js';
 import type { BuildSummary } from './build-summary.js';
 import { heartbeating } from './build.js';
+import { requireClock } from './clock-refusal.js';
 import { withTemporalFailures } from './failures.js';
 import { planPass, type PlanPass, type PlanRequest } from './plan-pass.js';
 import type { UsageDoor } from './usage-door.js';
 import { wakeKeeper, type WakeOutcome } from './wake-keeper.js';
 
+export type { BackfillEnding } from '../db/backfill-store.js';
 export type { AuditOutcome } from './audit.js';
-export type { BuildSummary } from './build-summary.js';
+export type { BuildSummary, WaitingPeriod } from './build-summary.js';
 export type { PlanPass } from './plan-pass.js';
 export type { UsageDoor } from './usage-door.js';
 export type { WakeOutcome } from './wake-keeper.js';
@@ -41,10 +42,15 @@ export interface FailureRequest extends Pick<Period, 'granularity' | 'startAtMs'
 export interface EndRequest {
   readonly booksName: string;
   readonly name: string;
-  readonly counts: BackfillCounts;
+  /** An older version asked for `completed with failures` too. */
   readonly outcome: BackfillOutcome;
   /** For the keeper that is woken. Absent in what an older version asks. */
   readonly limits?: WorkflowLimits;
+}
+
+/** What became of a backfill. */
+export interface EndedBackfill extends BackfillCounts {
+  readonly outcome: BackfillOutcome;
 }
 
 export interface UsageActivities {
@@ -58,8 +64,8 @@ export interface UsageActivities {
   aggregateCoarse(request: CoarseRequest): Promise<BuildSummary>;
   /** Writes to `period_failure` that a period could not be built. */
   recordFailure(request: FailureRequest): Promise<void>;
-  /** Writes how a backfill ended, and wakes the keeper: the range is its own again. */
-  endBackfill(request: EndRequest): Promise<void>;
+  /** Writes how a backfill ended, and wakes the keeper: the range is its own again. Counts are the ledger's. */
+  endBackfill(request: EndRequest): Promise<EndedBackfill>;
   /** Recomputes a sample of the books from the runs and writes what was found to `audit`; heartbeats. */
   audit(request: AuditInput): Promise<AuditOutcome>;
 }
@@ -76,7 +82,7 @@ export function createActivities(door: UsageDoor): UsageActivities {
   /** For what judges which periods are over: by a wrong clock it would build hours that still run. */
   const byClock = <R extends { readonly booksName: string }, T>(work: (request: R) => Promise<T>) =>
     own(async (request: R) => {
-      await door.requireClock();
+      await requireClock(door);
       return work(request);
     });
   return {
@@ -102,10 +108,13 @@ function requireOwnBooks(door: UsageDoor, booksName: string): void {
   );
 }
 
-async function endBackfill(door: UsageDoor, request: EndRequest): Promise<void> {
-  const { booksName, name, counts, outcome, limits = USUAL_LIMITS } = request;
-  await door.endBackfill(name, counts.periodsFailed, outcome);
+async function endBackfill(door: UsageDoor, request: EndRequest): Promise<EndedBackfill> {
+  const { booksName, name, outcome, limits = USUAL_LIMITS } = request;
+  const ending = outcome === 'completed with failures' ? 'completed' : outcome;
+  const ended = await door.endBackfill(name, ending);
   await wakeKeeper(door, { booksName, limits, coarsest: 'month' });
+  const { hoursBuilt = 0, periodsBuilt = 0, periodsFailed = 0 } = ended ?? {};
+  return { outcome: ended?.outcome ?? ending, hoursBuilt, periodsBuilt, periodsFailed };
 }
 
 async function recordFailure(door: UsageDoor, request: FailureRequest): Promise<void> {

@@ -8,7 +8,7 @@ import type { Granularity, PeriodKey } from '../domain/period.js';
 import { beyondReachText } from '../domain/plan-text.js';
 import { periodKey, plan, type Plan } from '../domain/plan.js';
 import { instantText } from '../domain/units.js';
-import { USUAL_LIMITS, type WorkflowLimits } from '../domain/workflow-input.js';
+import type { WorkflowLimits } from '../domain/workflow-input.js';
 import { notePlan } from './observation.js';
 import { runningBackfills } from './open-backfills.js';
 import type { PlanningState, UsageDoor } from './usage-door.js';
@@ -45,8 +45,7 @@ export interface PlanPass {
 export async function planPass(door: UsageDoor, request: PlanRequest): Promise<PlanPass> {
   const startedAtMs = performance.now();
   const state = await door.planningState();
-  const { limits = USUAL_LIMITS } = request;
-  const leftOut = await runningBackfills(door, state.openBackfills, limits);
+  const leftOut = await runningBackfills(door, state.openBackfills, request);
   const { originAtMs } = state.books;
   const planned = plan({
     nowMs: state.ledger.nowMs,
@@ -62,7 +61,8 @@ export async function planPass(door: UsageDoor, request: PlanRequest): Promise<P
   });
   const tasks = keeperTasks(planned.build, state.ledger.ranges.hour, leftOut, BATCH);
   const pass = told(planned, tasks, originAtMs);
-  if (request.isFirst) warn(pass, planned, state);
+  // The other ticks do not look at all granularities.
+  if (request.isFirst && request.coarsest === 'month') warn(pass, planned, state);
   notePlan(door, request.coarsest, pass, performance.now() - startedAtMs);
   return pass;
 }

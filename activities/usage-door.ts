@@ -3,7 +3,7 @@
  * PostgreSQL, handed in by the worker (workers/usage-door.ts).
  */
 import type { MetricMeter } from '@temporalio/common';
-import type { Backfill, BackfillOutcome } from '../db/backfill-store.js';
+import type { Backfill, BackfillEnding } from '../db/backfill-store.js';
 import type { Books } from '../db/books-store.js';
 import type { NewFailure } from '../db/ledger-store.js';
 import type { AuditHooks } from '../db/period-audit.js';
@@ -46,5 +46,7 @@ export interface UsageDoor {
   recordFailure(failure: NewFailure): Promise<void>;
   /** Recomputes `sample` periods of each granularity from the runs, and writes what was found to `audit`. */
   audit(sample: number, hooks: AuditHooks): Promise<AuditReport>;
-  endBackfill(name: string, periodsFailed: number, outcome: BackfillOutcome): Promise<void>;
+  findBackfill(name: string): Promise<Backfill | null>;
+  /** Returns it as it ended, now or before; null when there is none. */
+  endBackfill(name: string, ending: BackfillEnding): Promise<Backfill | null>;
 }

@@ -18,7 +18,7 @@ import type { BackfillContext } from './backfill.js';
 import { requireBackfill } from './backfill-view.js';
 import type { TemporalClient } from './temporal.js';
 
-type Context = Pick<BackfillContext, 'database' | 'books'>;
+type Context = Pick<BackfillContext, 'database' | 'books' | 'calendar'>;
 
 /** How long a cancelled backfill may take to stop: one build, and a heartbeat that tells its worker. */
 const CANCEL_WAIT_MS = 60_000;
@@ -63,18 +63,23 @@ export async function pauseBackfill(
 }
 
 /**
- * Cancels a backfill and returns it when it has ended; it stops between two periods, and what was built stays.
+ * Cancels a backfill and returns it when it has ended; it stops between two periods, and what was built stays. Calls
+ * `onTold` when the wait begins.
  * NOT_FOUND, BACKFILL_ENDED; TIMEOUT when it has not ended after 60 s (the cancellation stays).
  */
 export async function cancelBackfill(
   { client }: TemporalClient,
-  { database, books }: Context,
+  { database, books, calendar }: Context,
   name: string,
+  onTold: () => void = () => undefined,
 ): Promise<Backfill> {
   await requireOpen(database, name);
   await noteCancel(database, name);
   const handle = client.workflow.getHandle(ids(books.name).backfill(name));
-  if (!(await told(() => handle.cancel()))) await endBackfill(database, name, 0, 'cancelled');
+  if (!(await told(() => handle.cancel()))) {
+    await endBackfill(database, calendar, name, 'cancelled');
+  }
+  onTold();
   const deadlineMs = performance.now() + CANCEL_WAIT_MS;
   for (;;) {
     const backfill = requireBackfill(await findBackfill(database, name), name);

@@ -8,7 +8,12 @@ import { readLedgerState } from '../db/ledger-store.js';
 import { backfillPreview, type PreviewedStretch } from '../domain/backfill-preview.js';
 import type { Span } from '../domain/period.js';
 import type { BackfillContext } from './backfill.js';
-import { rangeOf, requireValid, type BackfillRequest } from './backfill-request.js';
+import {
+  rangeOf,
+  requireNearRecords,
+  requireValid,
+  type BackfillRequest,
+} from './backfill-request.js';
 
 export interface BackfillPreview extends Span {
   readonly stretches: readonly PreviewedStretch[];
@@ -29,6 +34,7 @@ export async function previewBackfill(
   return database.transaction({ isolation: 'repeatable read', readOnly: true }, async (session) => {
     const { startAtMs, endAtMs } = await rangeOf(session, { calendar, graceMs }, request);
     const originAtMs = (await readBooks(session))?.originAtMs ?? null;
+    await requireNearRecords(session, request, startAtMs, originAtMs);
     const stretches = backfillPreview({
       ...{ calendar, graceMs, reprocess: request.reprocess },
       ledger: await readLedgerState(session),

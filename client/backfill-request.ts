@@ -10,7 +10,7 @@ import { JobhoursError } from '../domain/errors.js';
 import type { Span } from '../domain/period.js';
 import { quotedValue } from '../domain/quoted-value.js';
 import { dueEndAtMs } from '../domain/reach.js';
-import { instantText } from '../domain/units.js';
+import { instantText, MS_PER_DAY } from '../domain/units.js';
 
 export interface BackfillRequest {
   /** Instant, widened to the start of its hour; `oldest` = the oldest run's. */
@@ -22,6 +22,8 @@ export interface BackfillRequest {
   readonly reprocess: Reprocess;
   /** Null: a name made of the database's clock. */
   readonly name: string | null;
+  /** The books may be made to begin long before the oldest run. Absent: they may not. */
+  readonly mayPrecedeRecords?: boolean;
 }
 
 export const MOST_LANES = 16;
@@ -44,6 +46,30 @@ export function requireValid({ start, end, lanes, name }: BackfillRequest): void
       `the range ends at ${instantText(end)}, which is not after its start ${instantText(start)}`,
     );
   }
+}
+
+/** What a year that is typed wrong is beyond, and a cluster's first day is not. */
+const LONGEST_BEFORE_RECORDS_MS = 366 * MS_PER_DAY;
+
+/**
+ * RANGE_INVALID when the books, which begin at `originAtMs`, would begin at `startAtMs`, more than 366 days before the oldest run: a beginning is
+ * never moved back to the future, and every hour since it is expected for ever.
+ */
+export async function requireNearRecords(
+  session: Session,
+  { mayPrecedeRecords }: BackfillRequest,
+  startAtMs: number,
+  originAtMs: number | null,
+): Promise<void> {
+  if (originAtMs !== null && originAtMs <= startAtMs) return;
+  const oldestAtMs = await firstRunAtMs(session);
+  const isNear = oldestAtMs === null || startAtMs >= oldestAtMs - LONGEST_BEFORE_RECORDS_MS;
+  if (isNear || mayPrecedeRecords === true) return;
+  throw new JobhoursError(
+    'RANGE_INVALID',
+    `--start ${instantText(startAtMs)} is more than a year before the oldest record, ${instantText(oldestAtMs)}, and the books would begin there for ever: say --start oldest, or --before-records when it is meant`,
+    { startAtMs, oldestAtMs },
+  );
 }
 
 export interface RangeContext {

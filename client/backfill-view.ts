@@ -3,17 +3,18 @@
  * without Temporal.
  */
 import {
+  backfillFailures,
   countLedgerHours,
-  failuresSince,
   findBackfill,
   listBackfills as readBackfills,
   type Backfill,
   type BackfillFailure,
 } from '../db/backfill-store.js';
 import type { Session } from '../db/database.js';
+import { readLedgerState } from '../db/ledger-store.js';
 import type { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
-import type { Span } from '../domain/period.js';
+import type { PeriodKey, Span } from '../domain/period.js';
 import { quotedValue } from '../domain/quoted-value.js';
 import { MS_PER_SECOND } from '../domain/units.js';
 
@@ -46,8 +47,8 @@ export function countHours(calendar: Calendar, range: Span): number {
 const LATELY_MS = 30 * MS_PER_SECOND;
 
 /**
- * How many of the `hours` of its range the ledger holds (with `all` only those built since it was created), and at the
- * present speed how long the others take.
+ * How many of the `hours` of its range the ledger holds (with `stale` those that fit, with `all` those built since it was
+ * created), and at the present speed how long the others take.
  */
 export async function progressOf(
   session: Session,
@@ -56,12 +57,27 @@ export async function progressOf(
 ): Promise<BackfillProgress> {
   const { createdAtMs, reprocess, endedAtMs, pausedAtMs } = backfill;
   const found = await countLedgerHours(session, backfill, createdAtMs, LATELY_MS);
-  const done = reprocess === 'all' ? found.hoursSince : found.hours;
+  const done =
+    reprocess === 'all' ? found.hoursSince : await fitting(session, backfill, found.hours, hours);
   const left = hours - done;
   const latelyMs = Math.min(LATELY_MS, Math.max(1, found.nowMs - createdAtMs));
   const built = Math.min(found.hoursLately, found.hoursSince);
   const isMoving = endedAtMs === null && pausedAtMs === null && built > 0 && left > 0;
   return { done, of: hours, leftMs: isMoving ? Math.ceil((left * latelyMs) / built) : null };
+}
+
+/** Which hours are stale is asked only when none is missing any more: it takes longer than counting. */
+async function fitting(
+  session: Session,
+  { startAtMs, endAtMs, reprocess, endedAtMs }: Backfill,
+  inLedger: number,
+  hours: number,
+): Promise<number> {
+  if (reprocess === 'missing' || endedAtMs !== null || inLedger < hours) return inLedger;
+  const { stale } = await readLedgerState(session);
+  const isInRange = ({ granularity, startAtMs: at }: PeriodKey): boolean =>
+    granularity === 'hour' && at >= startAtMs && at < endAtMs;
+  return inLedger - stale.filter(isInRange).length;
 }
 
 /** The newest backfills, at most `limit`. */
@@ -85,9 +101,10 @@ export async function showBackfill(
   name: string,
 ): Promise<ShownBackfill> {
   const backfill = requireBackfill(await findBackfill(session, name), name);
+  const failures = await backfillFailures(session, calendar, backfill);
   return {
     backfill,
     progress: await progressOf(session, backfill, countHours(calendar, backfill)),
-    failures: await failuresSince(session, backfill, backfill.createdAtMs, SHOWN_FAILURES),
+    failures: failures.slice(0, SHOWN_FAILURES),
   };
 }

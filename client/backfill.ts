@@ -3,7 +3,7 @@
  * of the origin, and that creating it again after a crash heals it; the work is the workflow's,
  * looking at one is client/backfill-view.ts.
  */
-import { WorkflowNotFoundError } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
 import {
   findBackfill,
   insertBackfill,
@@ -22,7 +22,13 @@ import type { Settings } from '../domain/settings.js';
 import { instantText } from '../domain/units.js';
 import { limitsOf, type WorkflowLimits } from '../domain/workflow-input.js';
 import type { backfill as backfillWorkflow } from '../workflows/index.js';
-import { rangeOf, requireValid, usualName, type BackfillRequest } from './backfill-request.js';
+import {
+  rangeOf,
+  requireNearRecords,
+  requireValid,
+  usualName,
+  type BackfillRequest,
+} from './backfill-request.js';
 import { countHours, progressOf, requireBackfill, type BackfillProgress } from './backfill-view.js';
 import { requireWorker, type TemporalClient } from './temporal.js';
 
@@ -57,8 +63,7 @@ export async function createBackfill(
   const stored = await context.database.transaction({}, (transaction) =>
     store(transaction, context, request),
   );
-  const isWanted = stored.endedAtMs === null && stored.cancelledAtMs === null;
-  if (isWanted) await startWorkflow(temporal, context, stored);
+  if (isWanted(stored)) await startWorkflow(temporal, context, stored);
   return stored;
 }
 
@@ -75,7 +80,7 @@ async function store(
   }
   const { graceMs } = settings;
   const { startAtMs, endAtMs, nowMs } = await rangeOf(transaction, { calendar, graceMs }, request);
-  await widenBooks(transaction, startAtMs);
+  await widenBooks(transaction, request, startAtMs);
   const name = request.name ?? usualName(nowMs);
   const { lanes, reprocess } = request;
   await insertBackfill(transaction, {
@@ -89,8 +94,13 @@ async function store(
  * The old first hour owned every earlier mark; its lock keeps a builder from judging by the old origin while that
  * changes (ledger.md A4).
  */
-async function widenBooks(transaction: Transaction, startAtMs: number): Promise<void> {
+async function widenBooks(
+  transaction: Transaction,
+  request: BackfillRequest,
+  startAtMs: number,
+): Promise<void> {
   const { originAtMs } = (await readBooks(transaction)) ?? { originAtMs: null };
+  await requireNearRecords(transaction, request, startAtMs, originAtMs);
   if (originAtMs !== null && originAtMs > startAtMs) {
     await lockPeriod(transaction, 'hour', originAtMs);
   }
@@ -111,13 +121,24 @@ function requireSame(existing: Backfill, calendar: Calendar, request: BackfillRe
   );
 }
 
+const isWanted = ({ endedAtMs, cancelledAtMs }: Backfill): boolean =>
+  endedAtMs === null && cancelledAtMs === null;
+
+/** Starts it unless it runs or has completed. One that was cancelled meanwhile, when there was nothing to cancel, is. */
 async function startWorkflow(
   { client }: TemporalClient,
-  { books, calendar, settings, limits }: BackfillContext,
+  { database, books, calendar, settings, limits }: BackfillContext,
   backfill: Backfill,
 ): Promise<void> {
   const start = backfillStart(books.name, limits ?? limitsOf(settings), calendar, backfill);
-  await client.workflow.start<typeof backfillWorkflow>(start.workflowType, start.options);
+  try {
+    await client.workflow.start<typeof backfillWorkflow>(start.workflowType, start.options);
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+    throw error;
+  }
+  const now = requireBackfill(await findBackfill(database, backfill.name), backfill.name);
+  if (!isWanted(now)) await client.workflow.getHandle(start.options.workflowId).cancel();
 }
 
 const LOOK_EVERY_MS = 300;
@@ -126,7 +147,7 @@ const LOOKS_PER_STATUS = 10;
 
 /**
  * Returns the backfill when it has ended, however it ended. UNEXPECTED when its workflow is gone while it is open
- * (terminated). One that Temporal lost is started again; while Temporal does not answer, it is waited for.
+ * (terminated by hand). One that Temporal lost is started again; while Temporal does not answer, it is waited for.
  */
 export async function waitForBackfill(
   temporal: TemporalClient,

@@ -2,6 +2,7 @@
  * Lists and checks of periods: what the ledger should hold and what it holds, at one instant. Owns reading them in
  * one snapshot and the limits; the judgement is domain/period-state.ts, printing client/commands/periods.ts.
  */
+import { auditStanding, type AuditStanding } from '../db/audit-records.js';
 import { openBackfills } from '../db/backfill-store.js';
 import { readBooks } from '../db/books-store.js';
 import type { Database } from '../db/database.js';
@@ -52,6 +53,8 @@ export interface PeriodView {
 }
 
 export interface PeriodCheck extends PeriodView {
+  /** What recomputing found, by command or schedule. */
+  readonly audits: AuditStanding;
   /** How many periods of each granularity were judged. */
   readonly checked: Readonly<Record<Granularity, number>>;
 }
@@ -133,7 +136,7 @@ export async function checkPeriods(
     }
     periods.push(...runs.map((run) => listed(run, view)));
   }
-  return { asOfMs: nowMs, originAtMs, checked, periods };
+  return { asOfMs: nowMs, originAtMs, checked, periods, audits: await auditStanding(database) };
 }
 
 /** Consecutive periods that are listed as one. */

@@ -7,6 +7,7 @@ import { readBooks } from '../db/books-store.js';
 import type { Database } from '../db/database.js';
 import { currentFailures, readLedgerState } from '../db/ledger-store.js';
 import type { Calendar } from '../domain/calendar.js';
+import { GRANULARITIES, type Granularity } from '../domain/period.js';
 import { beyondReachText } from '../domain/plan-text.js';
 import { periodKey, plan, type Plan } from '../domain/plan.js';
 import { nextTickAtMs, tickOf } from '../domain/tick.js';
@@ -17,8 +18,8 @@ export interface PlanView extends Plan {
   readonly asOfMs: number;
   /** Null: the books have not begun, and nothing is planned. */
   readonly originAtMs: number | null;
-  /** The next tick of the hourly schedule. */
-  readonly nextTickAtMs: number;
+  /** When the schedules look next at what is to be built; at hours when nothing is. */
+  readonly nextTicks: readonly { readonly granularity: Granularity; readonly atMs: number }[];
   /** Their ranges are left to them. */
   readonly openBackfills: readonly Backfill[];
   /** Codes of the failures that nothing has mended, by `periodKey`. */
@@ -54,9 +55,17 @@ export async function viewPlan(
     return {
       ...planned,
       ...{ asOfMs: ledger.nowMs, originAtMs, openBackfills },
-      nextTickAtMs: nextTickAtMs(tickOf(calendar, 'hour', graceMs, ledger.nowMs), ledger.nowMs),
+      nextTicks: granularitiesOf(planned).map((granularity) => ({
+        granularity,
+        atMs: nextTickAtMs(tickOf(calendar, granularity, graceMs, ledger.nowMs), ledger.nowMs),
+      })),
       failures: new Map(failures),
       beyondReachText: beyondReachText(planned.beyondReach, originAtMs),
     };
   });
+}
+
+function granularitiesOf({ build }: Plan): readonly Granularity[] {
+  const found = GRANULARITIES.filter((one) => build.some(({ granularity }) => granularity === one));
+  return found.length === 0 ? ['hour'] : found;
 }

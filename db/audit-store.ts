@@ -1,9 +1,8 @@
 /**
- * Reads what an audit compares, and writes what it found. Owns the SQL; in what order and in which snapshot is
- * db/period-audit.ts, what is good enough to be judged domain/audit-plan.ts.
+ * Reads what an audit compares, and removes what cannot be right. Owns the SQL; in what order and in which snapshot is
+ * db/period-audit.ts, what is good enough to be judged domain/audit-plan.ts, what audits found db/audit-records.ts.
  */
-import type { AuditCode, AuditDifference, AuditReport } from '../domain/audit.js';
-import { findingText } from '../domain/audit.js';
+import type { AuditCode, AuditDifference } from '../domain/audit.js';
 import type { AuditChunk, AuditedPeriod, LedgerRow } from '../domain/audit-plan.js';
 import { GRANULARITIES, type Granularity, type Period, type Span } from '../domain/period.js';
 import { periodKey } from '../domain/plan.js';
@@ -66,21 +65,6 @@ const sql = statements('audit', {
       ...recomputed,
     },
   },
-  'insert-audit': {
-    params: {
-      beganAtMs: 'instant',
-      askedBy: 'text',
-      sample: 'int4?',
-      seed: 'count',
-      fromAtMs: 'instant?',
-      toAtMs: 'instant?',
-      periodsChecked: 'count',
-      periodsNotJudged: 'count',
-      periodsWrong: 'count',
-      findings: 'jsonb',
-    },
-    row: {},
-  },
 });
 const tableSpec = {
   'dirty-rows': {
@@ -99,7 +83,10 @@ const tableSpec = {
       held_carry_digest: 'text?',
     },
   },
-  'delete-ledger-row': { params: { startAtMs: 'instant', endAtMs: 'instant' }, row: {} },
+  'delete-ledger-row': {
+    params: { startAtMs: 'instant', endAtMs: 'instant', ifInTheFuture: 'bool' },
+    row: {},
+  },
   'delete-dirty-rows': { params: { startAtMs: 'instant' }, row: {} },
 } as const;
 const tableSql = {
@@ -227,49 +214,17 @@ export function wholeDifference(period: Period, code: AuditCode, rows: number): 
   return { ...period, ...OF_THE_PERIOD, code, rows };
 }
 
-/** What an audit was asked for. */
-export interface AuditRecord {
-  readonly askedBy: 'schedule' | 'command';
-  /** An absent edge is open. */
-  readonly range: Partial<Span>;
-  readonly report: AuditReport;
-}
-
-/** Findings that are kept in `audit`; the next audit finds the others again. */
-const KEPT = 100;
-
-/** Writes one row of `audit`; its end is now. */
-export async function recordAudit(
+/**
+ * Takes exactly this row out of the ledger, if it is still there and, when asked, still ends in the future; their number.
+ * Call it under the period's lock.
+ */
+export async function deleteLedgerRow(
   session: Session,
-  { askedBy, range, report }: AuditRecord,
-): Promise<void> {
-  const total = (counts: Readonly<Record<Granularity, number>>): number =>
-    GRANULARITIES.reduce((sum, granularity) => sum + counts[granularity], 0);
-  await session.execute(sql['insert-audit'], {
-    beganAtMs: report.asOfMs,
-    askedBy,
-    sample: report.sample,
-    seed: report.seed,
-    fromAtMs: range.startAtMs ?? null,
-    toAtMs: range.endAtMs ?? null,
-    periodsChecked: total(report.checked),
-    periodsNotJudged: total(report.notJudged),
-    periodsWrong: report.periodsWrong,
-    findings: report.findings.slice(0, KEPT).map((finding) => ({
-      granularity: finding.granularity,
-      startAtMs: finding.startAtMs,
-      label: finding.label,
-      code: finding.code,
-      detail: findingText(finding),
-      mend: finding.mend,
-    })),
-  });
-}
-
-/** Takes exactly this row out of the ledger, if it is still there; their number. Call it under the period's lock. */
-export async function deleteLedgerRow(session: Session, row: LedgerRow): Promise<number> {
-  const { granularity, startAtMs, endAtMs } = row;
-  return session.execute(tableSql[granularity]['delete-ledger-row'], { startAtMs, endAtMs });
+  { granularity, startAtMs, endAtMs }: LedgerRow,
+  ifInTheFuture: boolean,
+): Promise<number> {
+  const params = { startAtMs, endAtMs, ifInTheFuture };
+  return session.execute(tableSql[granularity]['delete-ledger-row'], params);
 }
 
 /** Removes the rows of a period that no row of the ledger vouches for; their number. Under the period's lock. */

@@ -3,12 +3,14 @@
  * the ledger, what is running is known by Temporal.
  */
 import type { Reprocess } from '../domain/backfill-plan.js';
-import type { Granularity, Span } from '../domain/period.js';
-import type { BackfillCounts } from '../domain/workflow-input.js';
+import type { Calendar } from '../domain/calendar.js';
+import type { Granularity, PeriodKey, Span } from '../domain/period.js';
 import type { Session } from './database.js';
 import { statements, type Values } from './statement.js';
 
-export type BackfillOutcome = 'completed' | 'completed with failures' | 'cancelled' | 'failed';
+/** How its workflow ended. */
+export type BackfillEnding = 'completed' | 'cancelled' | 'failed';
+export type BackfillOutcome = BackfillEnding | 'completed with failures';
 
 const row = {
   name: 'text',
@@ -55,8 +57,14 @@ const sql = statements('backfill', {
   },
   speed: { params: {}, row: { hours: 'count', ms: 'count' } },
   'failures-since': {
-    params: { ...range, sinceAtMs: 'instant', limit: 'count' },
-    row: { granularity: 'text', label: 'text', code: 'text', detail: 'text' },
+    params: { endAtMs: 'instant', sinceAtMs: 'instant' },
+    row: {
+      granularity: 'text',
+      start_at_ms: 'instant',
+      label: 'text',
+      code: 'text',
+      detail: 'text',
+    },
   },
 });
 
@@ -67,6 +75,14 @@ export interface NewBackfill extends Span {
   readonly lanes: number;
   readonly reprocess: Reprocess;
   readonly createdAtMs: number;
+}
+
+/** What became of a backfill. */
+export interface BackfillCounts {
+  readonly hoursBuilt: number;
+  /** Of every granularity, hours too. */
+  readonly periodsBuilt: number;
+  readonly periodsFailed: number;
 }
 
 /** A stored backfill. Its counts are 0 until it ended. */
@@ -138,16 +154,22 @@ export async function cancelBackfill(session: Session, name: string): Promise<vo
 }
 
 /**
- * Ends an open backfill and counts in the ledger what was built in its range since it was created; one that has
- * ended keeps its outcome and its counts.
+ * Ends an open backfill and counts what was built and what failed in its range since it was created; one of which
+ * something failed is not just `completed`. One that has ended keeps its outcome and its counts. Returns it; null when
+ * there is none.
  */
 export async function endBackfill(
   session: Session,
+  calendar: Calendar,
   name: string,
-  periodsFailed: number,
-  outcome: BackfillOutcome,
-): Promise<void> {
+  ending: BackfillEnding,
+): Promise<Backfill | null> {
+  const backfill = await findBackfill(session, name);
+  if (backfill === null || backfill.endedAtMs !== null) return backfill;
+  const { length: periodsFailed } = await backfillFailures(session, calendar, backfill);
+  const outcome = ending === 'completed' && periodsFailed > 0 ? 'completed with failures' : ending;
   await session.execute(sql.end, { name, periodsFailed, outcome });
+  return findBackfill(session, name);
 }
 
 /** Hours of a range in the ledger. */
@@ -182,20 +204,23 @@ export async function buildSpeed(session: Session): Promise<{ hours: number; ms:
 }
 
 /** A period that failed and was not built since. */
-export interface BackfillFailure {
-  readonly granularity: Granularity;
+export interface BackfillFailure extends PeriodKey {
   readonly label: string;
   readonly code: string;
   readonly detail: string;
 }
 
-/** Failures in a range at or after an instant that nothing has mended, in time order, at most `limit`. */
-export async function failuresSince(
+/** The newest failure of each period that touches its range, since it was created, that nothing has mended; in time order. */
+export async function backfillFailures(
   session: Session,
-  { startAtMs, endAtMs }: Span,
-  sinceAtMs: number,
-  limit: number,
+  calendar: Calendar,
+  backfill: Pick<Backfill, 'startAtMs' | 'endAtMs' | 'createdAtMs'>,
 ): Promise<BackfillFailure[]> {
-  const rows = await session.rows(sql['failures-since'], { startAtMs, endAtMs, sinceAtMs, limit });
-  return rows.map((raw) => ({ ...raw, granularity: raw.granularity as Granularity }));
+  const { endAtMs, createdAtMs } = backfill;
+  const rows = await session.rows(sql['failures-since'], { endAtMs, sinceAtMs: createdAtMs });
+  return rows.flatMap(({ start_at_ms, ...raw }) => {
+    const failure = { ...raw, granularity: raw.granularity as Granularity, startAtMs: start_at_ms };
+    const period = calendar.periodAt(failure.granularity, failure.startAtMs);
+    return period.endAtMs > backfill.startAtMs ? [failure] : [];
+  });
 }

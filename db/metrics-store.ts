@@ -4,6 +4,7 @@
  */
 import type { LedgerState } from '../domain/ledger.js';
 import type { PeriodKey } from '../domain/period.js';
+import { auditStanding } from './audit-records.js';
 import { readBooks } from './books-store.js';
 import { readClocks } from './clock.js';
 import type { Database } from './database.js';
@@ -11,7 +12,6 @@ import { currentFailures, readLedgerState } from './ledger-store.js';
 import { statements } from './statement.js';
 
 const sql = statements('metrics', {
-  'newest-audit': { params: {}, row: { ended_at_ms: 'instant?', periods_wrong: 'count' } },
   'marks-waiting': { params: {}, row: { marks: 'count' } },
 });
 
@@ -24,7 +24,7 @@ export interface BooksReading {
   readonly failed: readonly PeriodKey[];
   /** Rows of `usage_change`. */
   readonly marks: number;
-  /** The most periods that one audit found wrong since the newest complete one, which counts too. */
+  /** As `auditStanding` says. */
   readonly auditPeriodsWrong: number;
   /** End of the newest audit; when there was none, the opening of the books. Database clock. */
   readonly auditedAtMs: number;
@@ -40,14 +40,14 @@ export function readForMetrics(database: Database): Promise<BooksReading> {
       const clocks = await readClocks(transaction, Date.now);
       const ledger = await readLedgerState(transaction);
       const books = await readBooks(transaction);
-      const audit = await transaction.one(sql['newest-audit'], {});
+      const audit = await auditStanding(transaction);
       return {
         ledger,
         originAtMs: books?.originAtMs ?? null,
         failed: await currentFailures(transaction),
         marks: (await transaction.one(sql['marks-waiting'], {})).marks,
-        auditPeriodsWrong: audit.periods_wrong,
-        auditedAtMs: audit.ended_at_ms ?? books?.openedAtMs ?? ledger.nowMs,
+        auditPeriodsWrong: audit.periodsWrong,
+        auditedAtMs: audit.newest?.endedAtMs ?? books?.openedAtMs ?? ledger.nowMs,
         clockSkewMs: clocks.skewMs,
       };
     },

@@ -36,6 +36,7 @@ async function withClient<T>(
   client.on('error', () => undefined);
   try {
     await client.connect();
+    await watch.know(client);
     return await watch.during(client, 'migrate', work(client));
   } catch (error) {
     throw translated(error, 'migrate', watch.address);

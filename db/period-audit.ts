@@ -22,7 +22,8 @@ import {
 import type { Calendar } from '../domain/calendar.js';
 import { JobhoursError } from '../domain/errors.js';
 import type { Granularity, Span } from '../domain/period.js';
-import { digestDifferences, readLedgerRows, recordAudit, rowDifferences } from './audit-store.js';
+import { recordAudit } from './audit-records.js';
+import { digestDifferences, readLedgerRows, rowDifferences } from './audit-store.js';
 import { readBooks } from './books-store.js';
 import type { Database, Session } from './database.js';
 import { readLedgerState } from './ledger-store.js';
@@ -65,6 +66,7 @@ export async function auditBooks(
     request.sample === null ? frame.periods : sampleOf(frame.periods, request.sample, seed);
   const checked: Record<Granularity, number> = { hour: 0, day: 0, week: 0, month: 0 };
   const notJudged = { ...frame.notJudged };
+  let { staleNotJudged } = frame;
   const differences = [...frame.strays];
   let done = 0;
   for (const chunk of chunksOf(asked)) {
@@ -75,6 +77,7 @@ export async function auditBooks(
     );
     for (const { granularity } of found.judged) checked[granularity] += 1;
     for (const { granularity } of found.changed) notJudged[granularity] += 1;
+    staleNotJudged += found.changed.length;
     differences.push(...found.differences);
     done += chunk.periods.length;
   }
@@ -82,7 +85,7 @@ export async function auditBooks(
   const { asOfMs, originAtMs, range } = frame;
   const findings = withMends({ differences, calendar, originAtMs, nowMs: asOfMs });
   const report: AuditReport = {
-    ...{ asOfMs, checked, notJudged, sample: request.sample, seed },
+    ...{ asOfMs, checked, notJudged, staleNotJudged, sample: request.sample, seed },
     periodsWrong: periodsIn(findings),
     findings: findings.slice(0, TOLD),
   };
@@ -103,6 +106,7 @@ interface Frame {
   /** Those that can be judged. */
   readonly periods: readonly AuditedPeriod[];
   readonly notJudged: Readonly<Record<Granularity, number>>;
+  readonly staleNotJudged: number;
   /** What is no period, not over, or vouched for by nothing. */
   readonly strays: readonly AuditDifference[];
 }
@@ -118,10 +122,10 @@ async function readFrame(
   const span = closed(range);
   const ledger = await readLedgerRows(session, span);
   const moment = { state, calendar, originAtMs };
-  const { periods, notJudged } = auditable(moment, ledger, span);
+  const found = auditable(moment, ledger, span);
   return {
     asOfMs: state.nowMs,
-    ...{ originAtMs, range, periods, notJudged },
+    ...{ originAtMs, range, ...found },
     strays: await readStrays(session, calendar, ledger, span, state.nowMs),
   };
 }

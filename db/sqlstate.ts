@@ -75,6 +75,9 @@ function missingAdvice(sqlstate: string | null, message: string): string {
   if (sqlstate === '53300') {
     return 'It has no connection left: raise max_connections or stop other programs, then try again.';
   }
+  if (sqlstate?.startsWith('28') === true) {
+    return 'Check the user, the password and what pg_hba.conf allows, then try again.';
+  }
   if (POOL_BUSY.test(message)) {
     return 'All connections of this process stayed in use: try again, or do less at once.';
   }

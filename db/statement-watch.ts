@@ -6,13 +6,16 @@
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
+import type { JobhoursError } from '../domain/errors.js';
+import { MS_PER_SECOND } from '../domain/units.js';
 import { addressOf } from './address.js';
 import { databaseMissing, sqlstateOf } from './sqlstate.js';
 import { convertRow, statements } from './statement.js';
 
 const sql = statements('statement-watch', {
+  'own-start': { params: {}, row: { started_at: 'text' } },
   backend: {
-    params: { pid: 'int4', waitedMs: 'count' },
+    params: { pid: 'int4', startedAt: 'text?' },
     row: { is_working: 'bool', awaits_client: 'bool' },
   },
 });
@@ -34,14 +37,28 @@ export function backendPidOf(client: pg.ClientBase): number {
 }
 
 /** What the server says of the backend from which an answer is awaited. */
-type Look = 'works' | 'awaits client' | 'idle' | 'unknown' | 'silent';
+interface Look {
+  readonly state: 'works' | 'awaits client' | 'idle' | 'unknown' | 'silent' | 'refused';
+  /** Why it does not let anybody look. */
+  readonly sqlstate: string | null;
+}
 
-const REASONS: Readonly<Record<Exclude<Look, 'works'>, string>> = {
+const REASONS: Readonly<Record<Exclude<Look['state'], 'works'>, string>> = {
   'awaits client': 'the server still waits for what was sent',
   idle: 'the server works on nothing for this connection',
   unknown: 'the server has lost this connection',
   silent: 'the server does not answer a new connection either',
+  refused: 'the server refuses the connection that would show its work',
 };
+const WORKS: Look = { state: 'works', sqlstate: null };
+
+/** A database that has a session is not renamed, and is dropped only together with the session. */
+const NO_DATABASE = '3D000';
+/**
+ * A server that refuses a login lives and says nothing of the statement: no connection is left (53300), it starts or
+ * stops (57P03), the password was changed (28P01). Most of it passes, so the wait may be this many time-outs long.
+ */
+const REFUSED_TIMEOUTS = 10;
 
 /** Longest wait where nobody says another. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
@@ -56,6 +73,8 @@ export interface WatchOptions {
 export class StatementWatch {
   /** Where the server is, for messages. */
   readonly address: string;
+  /** When the backends of the connections started, as the server says it. */
+  private readonly starts = new WeakMap<pg.ClientBase, string>();
 
   /** CONFIG when the address is not a PostgreSQL URL. */
   constructor(private readonly options: WatchOptions) {
@@ -63,8 +82,22 @@ export class StatementWatch {
   }
 
   /**
+   * Asks once for each connection when its backend started. The pid alone is given again to other backends, after a
+   * restart of the server soon, and no comparison of clocks can tell them apart: clocks are set (faults.md F20). The
+   * first look at a late statement would be too late to ask. A connection that is not known is watched by its pid.
+   */
+  async know(client: pg.ClientBase): Promise<void> {
+    if (this.starts.has(client)) return;
+    const { text } = sql['own-start'];
+    const asked = client.query<Record<string, unknown>>(text);
+    const { rows } = await this.during(client, 'connect', asked);
+    this.starts.set(client, convertRow(sql['own-start'], rows[0] ?? {}).started_at);
+  }
+
+  /**
    * Settles as `answer` does. DATABASE_MISSING when nothing shows within the time-out that it can still come: no
-   * byte arrived or went, and the server does not say that the backend works. The connection is destroyed then.
+   * byte arrived or went, and the server does not say that the backend works. A server that answers and does not let
+   * the watch in is asked again for ten time-outs. The connection is destroyed then.
    * `isFeeding` says that the backend rightly waits for this process (COPY from a slow source).
    */
   async during<T>(
@@ -89,23 +122,24 @@ export class StatementWatch {
   ): { readonly lost: Promise<never>; end(): void } {
     const { timeoutMs } = this.options;
     const socket = socketOf(client);
-    const sinceMs = performance.now();
+    let signAtMs = performance.now();
     const over = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const lost = new Promise<never>((_resolve, reject) => {
       const wait = (): void => {
         const seen = trafficOf(socket);
         const ask = async (): Promise<void> => {
-          const waitedMs = Math.floor(performance.now() - sinceMs);
-          const reason = await this.reasonLost(client, seen, waitedMs, isFeeding, over.signal);
+          const look = await this.signOf(client, seen, isFeeding, over.signal);
           if (over.signal.aborted) return;
-          if (reason === null) {
+          const quietMs = performance.now() - signAtMs;
+          const isWorking = look.state === 'works';
+          if (isWorking) signAtMs += quietMs;
+          if (isWorking || (look.state === 'refused' && quietMs < REFUSED_TIMEOUTS * timeoutMs)) {
             wait();
             return;
           }
           socket.destroy();
-          const text = `no answer for ${timeoutMs / 1000} s, and ${reason}`;
-          reject(databaseMissing(statement, text, this.address));
+          reject(this.failure(statement, quietMs, look));
         };
         // Half of the time-out is for waiting and half for asking, so that both end within it.
         timer = setTimeout(() => void ask().catch(reject), timeoutMs / 2);
@@ -119,45 +153,48 @@ export class StatementWatch {
     return { lost, end };
   }
 
-  /** Why no answer can come; null when one still can. */
-  private async reasonLost(
-    client: pg.ClientBase,
-    seen: Traffic,
-    waitedMs: number,
-    isFeeding: () => boolean,
-    signal: AbortSignal,
-  ): Promise<string | null> {
-    const socket = socketOf(client);
-    if (socket.bytesRead !== seen.received) return null;
-    const limitMs = this.options.timeoutMs / 2;
-    const look = await this.look(backendPidOf(client), waitedMs, limitMs, signal);
-    if (look === 'works' || socket.bytesRead !== seen.received) return null;
-    // A long statement on a slow line: the backend has not got all of it yet.
-    const isSending = trafficOf(socket).sent !== seen.sent;
-    if (isSending && look !== 'silent' && look !== 'unknown') return null;
-    return look === 'awaits client' && isFeeding() ? null : REASONS[look];
+  private failure(statement: string, quietMs: number, { state, sqlstate }: Look): JobhoursError {
+    const reason = state === 'works' ? '' : REASONS[state];
+    const code = sqlstate === null ? '' : `, SQLSTATE ${sqlstate}`;
+    const text = `no sign of an answer for ${(quietMs / MS_PER_SECOND).toFixed(1)} s, and ${reason}${code}`;
+    return databaseMissing(statement, text, this.address, { sqlstate });
   }
 
-  /** An error of the server, such as too many connections (53300), is a sign of life too. */
-  private async look(
-    pid: number,
-    waitedMs: number,
-    limitMs: number,
+  /** `works` when anything shows that an answer can still come; else what the server says. */
+  private async signOf(
+    client: pg.ClientBase,
+    seen: Traffic,
+    isFeeding: () => boolean,
     signal: AbortSignal,
   ): Promise<Look> {
-    const { url: connectionString } = this.options;
+    const socket = socketOf(client);
+    const hasReceived = (): boolean => socket.bytesRead !== seen.received;
+    if (hasReceived()) return WORKS;
+    const look = await this.look(client, signal);
+    if (hasReceived()) return WORKS;
+    if (look.state === 'silent' || look.state === 'unknown') return look;
+    // A long statement on a slow line: the backend has not got all of it yet.
+    if (trafficOf(socket).sent !== seen.sent) return WORKS;
+    return look.state === 'awaits client' && isFeeding() ? WORKS : look;
+  }
+
+  /** Looks at the backend of a connection, on another one. */
+  private async look(watched: pg.ClientBase, signal: AbortSignal): Promise<Look> {
+    const { url: connectionString, timeoutMs } = this.options;
     const client = new pg.Client({ connectionString, application_name: 'jobhours watch' });
     client.on('error', () => undefined);
     const end = (): void => void socketOf(client).destroy();
-    const timer = setTimeout(end, limitMs);
+    const timer = setTimeout(end, timeoutMs / 2);
     signal.addEventListener('abort', end, { once: true });
     try {
       await client.connect();
-      const { text } = sql.backend;
-      const { rows } = await client.query<Record<string, unknown>>(text, [pid, waitedMs]);
-      return lookOf(rows[0]);
+      const values = [backendPidOf(watched), this.starts.get(watched) ?? null];
+      const { rows } = await client.query<Record<string, unknown>>(sql.backend.text, values);
+      return { state: stateOf(rows[0]), sqlstate: null };
     } catch (error) {
-      return sqlstateOf(error) === null ? 'silent' : 'works';
+      const sqlstate = sqlstateOf(error);
+      if (sqlstate === null) return { state: 'silent', sqlstate };
+      return { state: sqlstate === NO_DATABASE ? 'unknown' : 'refused', sqlstate };
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', end);
@@ -166,7 +203,7 @@ export class StatementWatch {
   }
 }
 
-function lookOf(raw: Record<string, unknown> | undefined): Look {
+function stateOf(raw: Record<string, unknown> | undefined): Look['state'] {
   if (raw === undefined) return 'unknown';
   const backend = convertRow(sql.backend, raw);
   if (!backend.is_working) return 'idle';

@@ -98,7 +98,10 @@ export async function cleanBooks(
       if (isOnTimeLine(startAtMs)) {
         await lockPeriod(transaction, granularity, startAtMs - (startAtMs % MS_PER_MINUTE));
       }
-      if (stray.code !== 'DIRTY_ROWS') ledgerRows += await deleteLedgerRow(transaction, stray);
+      const isInTheFuture = stray.code === 'IN_THE_FUTURE';
+      if (stray.code !== 'DIRTY_ROWS') {
+        ledgerRows += await deleteLedgerRow(transaction, stray, isInTheFuture);
+      }
       dirtyRows += await deleteDirtyRows(transaction, stray);
     });
   }

@@ -30,6 +30,7 @@ export class Wire {
   /** The server's answer; errors of db/sqlstate.ts, DATABASE_MISSING when none can come. */
   readonly ask: Ask = async (name, query) => {
     try {
+      await this.watch.know(this.client);
       return await this.watch.during(this.client, name, this.client.query(query));
     } catch (error) {
       throw this.failure(error, name);

@@ -73,18 +73,23 @@ export function isPeriod(calendar: Calendar, row: LedgerRow): boolean {
 }
 
 /**
- * The periods of the range that can be judged, in time order within a granularity, and how many others of the range
- * are over (expected ones and those in the ledger). Periods lie wholly in the range.
+ * The periods of the range that can be judged, in time order within a granularity, how many others of the range are
+ * over (expected ones and those in the ledger), and how many of those the ledger holds. Periods lie wholly in the range.
  */
 export function auditable(
   moment: AuditMoment,
   ledger: readonly LedgerRow[],
   range: Span,
-): { periods: AuditedPeriod[]; notJudged: Record<Granularity, number> } {
+): {
+  periods: AuditedPeriod[];
+  notJudged: Record<Granularity, number>;
+  staleNotJudged: number;
+} {
   const { calendar, state, originAtMs } = moment;
   const from = countedFrom(moment);
   const periods: AuditedPeriod[] = [];
   const notJudged: Record<Granularity, number> = { hour: 0, day: 0, week: 0, month: 0 };
+  let staleNotJudged = 0;
   for (const granularity of GRANULARITIES) {
     const left = new Set<string>();
     const expected = {
@@ -100,15 +105,17 @@ export function auditable(
       if (row.endAtMs > state.nowMs || !isPeriod(calendar, row)) continue;
       const period = calendar.periodAt(granularity, row.startAtMs);
       const fromAtMs = from(period);
-      if (fromAtMs === null) left.add(periodKey(period));
-      else {
+      if (fromAtMs === null) {
+        left.add(periodKey(period));
+        staleNotJudged += 1;
+      } else {
         left.delete(periodKey(period));
         periods.push({ ...period, fromAtMs });
       }
     }
     notJudged[granularity] = left.size;
   }
-  return { periods, notJudged };
+  return { periods, notJudged, staleNotJudged };
 }
 
 /** `count` periods of each granularity drawn at random, all when there are no more. One seed draws the same ones. */

@@ -58,6 +58,8 @@ export interface AuditReport {
   readonly checked: Readonly<Record<Granularity, number>>;
   /** Missing, stale or provisional ones, and those that changed during the audit: readers compute them from the runs. */
   readonly notJudged: Readonly<Record<Granularity, number>>;
+  /** How many of those are in the ledger: damage may hide there until they are built again. */
+  readonly staleNotJudged: number;
   /** Null: every period. Else the number for each granularity, and the seed that drew them. */
   readonly sample: number | null;
   readonly seed: number;

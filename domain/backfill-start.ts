@@ -25,6 +25,7 @@ export interface BackfillStart {
     readonly taskQueue: string;
     readonly args: [BackfillInput];
     readonly workflowIdConflictPolicy: 'USE_EXISTING';
+    readonly workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY';
     readonly staticSummary: string;
   };
 }
@@ -51,6 +52,8 @@ export function backfillStart(
         },
       ],
       workflowIdConflictPolicy: 'USE_EXISTING',
+      // One that has completed is done; one that was terminated while it was open may go on.
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       staticSummary: `${instantText(startAtMs)} to ${instantText(endAtMs)}, ${lanes} lanes`,
     },
   };

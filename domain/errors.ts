@@ -43,7 +43,7 @@ const passing = (meaning: string): CatalogueEntry => ({
 /** Code -> meaning, exit code, retryable. In alphabetical order. */
 export const CATALOGUE = {
   BACKFILL_ENDED: input('The backfill is not open any more'),
-  BACKFILL_EXISTS: input('A backfill of that name exists already'),
+  BACKFILL_EXISTS: input('A backfill of that name is for another range'),
   BACKFILL_FAILED: failure('A backfill was cancelled, or some of its periods failed'),
   BOOKS_MISMATCH: input('The process is configured for other books than the database holds'),
   CHECK_FAILED: failure('Figures that must be equal differ'),
@@ -76,11 +76,11 @@ export const CATALOGUE = {
   PERIOD_OPEN: input('The range lies in the future, or the period is not over yet'),
   POOL_INVALID: input('A pool is too long or has control characters'),
   POSTGRES_START: failure('The embedded PostgreSQL did not start'),
-  RANGE_INVALID: input('A range ends before it starts'),
+  RANGE_INVALID: input('A range ends before it starts, or begins the books years too early'),
   RANGE_TOO_LARGE: input('A range is longer than the limit'),
   RECORDS_REJECTED: input('Records were rejected; nothing was applied unless --partial was given'),
   RECORD_INVALID: input('A record does not have the fields of its format, or is longer than 1 MiB'),
-  REPLAN: passing('Another transaction changed the same period; it is planned again'),
+  REPLAN: passing('Others changed the period each time, or rows before it do not fit'),
   SCHEMA_VERSION: failure('The database schema is newer or older than this program'),
   SPACE_INVALID: input('A space is too long or has control characters'),
   START_MISSING: input('A record has no start'),

@@ -25,7 +25,7 @@ const PLAN_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 
 export const GAUGES = {
   databaseReachable: gauge(
     'jobhours_database_reachable',
-    '1 when the last read of the ledger succeeded; 0: the other gauges are those of the last read that did',
+    '1 when the last read of the ledger succeeded; 0: the other gauges are those of the last read that did, NaN once it is 5 minutes old',
   ),
   periods: gauge('jobhours_periods', 'Periods in the ledger or due, by state', [
     'granularity',

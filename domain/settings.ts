@@ -231,8 +231,9 @@ function parseVariable(
   }
   if (result.success) return result.data;
   // A database URL may carry a password, so it is not repeated.
-  const shown = name === 'DATABASE_URL' ? 'has a value' : `is ${quotedValue(text)}`;
-  throw new JobhoursError('CONFIG', `${name} ${shown} that is not allowed: expected ${allowed}`, {
+  const shown =
+    name === 'DATABASE_URL' ? 'has a value that is not allowed' : `is ${quotedValue(text)}`;
+  throw new JobhoursError('CONFIG', `${name} ${shown}: expected ${allowed}`, {
     variable: name,
     allowed,
   });

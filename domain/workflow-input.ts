@@ -118,13 +118,8 @@ export interface BackfillInput extends BooksInput {
 export interface BackfillState {
   /** Pieces that each lane has behind it. */
   readonly cursors: readonly number[];
-  readonly counts: BackfillCounts;
-}
-
-export interface BackfillCounts {
-  readonly hoursBuilt: number;
-  readonly periodsBuilt: number;
-  readonly periodsFailed: number;
+  /** Of every granularity. Absent in what an older version hands over. */
+  readonly periodsBuilt?: number;
 }
 
 /** How the keeper is woken, by an activity or a client: signal with start. */

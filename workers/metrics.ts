@@ -1,7 +1,9 @@
 /**
  * The gauges of a worker: read from the ledger at intervals and set in Temporal's runtime, which serves them. Owns the
- * interval and what happens when a read fails; what they mean is domain/metrics.ts, reading is db/metrics-store.ts.
+ * interval, what happens when a read fails, and how long figures hold; what they mean is domain/metrics.ts, reading is
+ * db/metrics-store.ts.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Runtime, type Logger } from '@temporalio/worker';
 import type { Database } from '../db/database.js';
 import { readForMetrics, type BooksReading } from '../db/metrics-store.js';
@@ -9,58 +11,112 @@ import type { Calendar } from '../domain/calendar.js';
 import { GAUGES, type Metric } from '../domain/metrics.js';
 import { GRANULARITIES } from '../domain/period.js';
 import { COUNTED_STATES, countPeriods, newestGoodHourLagMs } from '../domain/period-counts.js';
-import { MS_PER_SECOND } from '../domain/units.js';
+import { MS_PER_MINUTE, MS_PER_SECOND } from '../domain/units.js';
 
 /** Prometheus usually asks every 15 to 60 s, and no alert waits less than a minute; one read compares the whole ledger. */
 const READ_EVERY_MS = 30_000;
+/**
+ * Figures that are older are withdrawn: a worker that is cut off from the database must not hold up alerts, or raise
+ * false ones, beside workers that see the ledger. Less would start the waits of the alerts anew at each failed read.
+ */
+const KEEP_MS = 5 * MS_PER_MINUTE;
+/** A worker that is told to stop does not wait for a server that hangs. */
+const STOP_MS = 1_000;
 
 export interface GaugeOptions {
   readonly database: Database;
   readonly booksName: string;
   readonly calendar: Calendar;
   readonly graceMs: number;
-  /** Tests shorten it. */
+  /** Tests shorten both. */
   readonly everyMs?: number;
+  readonly keepMs?: number;
   /** Absent: the runtime's. */
   readonly logger?: Pick<Logger, 'info' | 'warn'>;
 }
 
 export interface RunningGauges {
-  /** Ends reading; resolves when the last read has come to its end. */
+  /** Ends reading; resolves when the last read has come to its end, after a second at the latest. */
   stop(): Promise<void>;
 }
 
 /**
- * Reads now and every 30 s, never two at once. A read that fails sets `jobhours_database_reachable` to 0, is logged once
- * until one succeeds again, and leaves the other gauges as they were.
+ * Reads now and every 30 s, never two at once. A read that fails sets `jobhours_database_reachable` to 0, as does one
+ * that hangs for five minutes, and leaves the other gauges as they were until their figures are five minutes old: then
+ * they become NaN, which no comparison, `max` or `min` of Prometheus takes. Trouble is logged once until it changes.
  */
 export function startGauges(options: GaugeOptions): RunningGauges {
+  const { everyMs = READ_EVERY_MS, keepMs = KEEP_MS } = options;
   const set = gaugeSetter(options.booksName);
   let isStopped = false;
-  let wasReachable = true;
   let timer: NodeJS.Timeout | undefined;
-  const round = async (): Promise<void> => {
-    const failure = await readOnce(options, set);
-    set(GAUGES.databaseReachable, failure === null ? 1 : 0);
-    if (!isStopped && (failure === null) !== wasReachable) noteChange(options, failure);
-    wasReachable = failure === null;
-    if (isStopped) return;
-    timer = setTimeout(() => {
-      reading = round();
-    }, options.everyMs ?? READ_EVERY_MS);
-    timer.unref();
+  let shown: readonly Figure[] = [];
+  let trouble: Trouble['what'] | null = null;
+  const note = (found: Trouble | null): void => {
+    const isNews = (found?.what ?? null) !== trouble;
+    trouble = found?.what ?? null;
+    if (isNews && !isStopped) log(options, found);
   };
-  let reading = round();
+  const expiry = setTimeout(() => {
+    const failed = attempt('set', () => {
+      if (trouble !== 'set') set({ metric: GAUGES.databaseReachable, value: 0 });
+      for (const figure of shown) set({ ...figure, value: Number.NaN });
+    });
+    const error = new Error(`no figures for ${keepMs / MS_PER_SECOND} s`);
+    note(failed ?? { what: trouble ?? 'read', error });
+  }, keepMs).unref();
+  const round = async (): Promise<void> => {
+    const reading = await readForMetrics(options.database).catch(asError);
+    if (isStopped) return;
+    const isRead = !(reading instanceof Error);
+    const failed = attempt('set', () => {
+      set({ metric: GAUGES.databaseReachable, value: isRead ? 1 : 0 });
+      if (!isRead) return;
+      shown = figuresOf(options, reading);
+      shown.forEach(set);
+      expiry.refresh();
+    });
+    note(failed ?? (isRead ? null : { what: 'read', error: reading }));
+    const next = (): void => void (current = round());
+    timer = setTimeout(next, everyMs).unref();
+  };
+  let current = round();
   return {
     stop: async () => {
       isStopped = true;
       clearTimeout(timer);
-      await reading;
+      clearTimeout(expiry);
+      await Promise.race([current, delay(STOP_MS, undefined, { ref: false })]);
     },
   };
 }
 
-type Set = (metric: Metric, value: number, labels?: Readonly<Record<string, string>>) => void;
+/** Why the gauges do not follow the ledger: it could not be read, or what was read could not be counted or set. */
+interface Trouble {
+  readonly what: 'read' | 'set';
+  readonly error: Error;
+}
+
+const asError = (error: unknown): Error =>
+  error instanceof Error ? error : new Error(String(error));
+
+/** Null when the work was done. */
+function attempt(what: Trouble['what'], work: () => void): Trouble | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return { what, error: asError(error) };
+  }
+}
+
+/** One value of one series. */
+interface Figure {
+  readonly metric: Metric;
+  readonly value: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+type Set = (figure: Figure) => void;
 
 /** Values are floating, because seconds have fractions. The library refuses negative ones. */
 function gaugeSetter(books: string): Set {
@@ -71,39 +127,40 @@ function gaugeSetter(books: string): Set {
       meter.createGauge(name, 'float', '', help),
     ]),
   );
-  return ({ name }, value, labels = {}) => gauges.get(name)?.set(value, { books, ...labels });
+  return ({ metric, value, labels = {} }) =>
+    gauges.get(metric.name)?.set(value, { books, ...labels });
 }
 
-/** Null when the gauges were set. */
-async function readOnce(options: GaugeOptions, set: Set): Promise<Error | null> {
-  try {
-    setGauges(set, options, await readForMetrics(options.database));
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}
-
-function setGauges(set: Set, { calendar, graceMs }: GaugeOptions, reading: BooksReading): void {
+function figuresOf({ calendar, graceMs }: GaugeOptions, reading: BooksReading): readonly Figure[] {
   const { ledger: state, originAtMs, failed } = reading;
   const input = { state, calendar, originAtMs, graceMs, failed };
   const counts = countPeriods(input);
-  for (const granularity of GRANULARITIES) {
-    for (const one of COUNTED_STATES) {
-      set(GAUGES.periods, counts[granularity][one], { granularity, state: one });
-    }
-  }
-  set(GAUGES.newestGoodHourLag, newestGoodHourLagMs(input) / MS_PER_SECOND);
-  set(GAUGES.marksWaiting, reading.marks);
-  set(GAUGES.auditPeriodsWrong, reading.auditPeriodsWrong);
-  set(GAUGES.auditAge, Math.max(0, state.nowMs - reading.auditedAtMs) / MS_PER_SECOND);
-  set(GAUGES.clockSkew, Math.abs(reading.clockSkewMs) / MS_PER_SECOND);
+  const periods = GRANULARITIES.flatMap((granularity) =>
+    COUNTED_STATES.map((one) => ({
+      metric: GAUGES.periods,
+      value: counts[granularity][one],
+      labels: { granularity, state: one },
+    })),
+  );
+  const seconds = (metric: Metric, ms: number): Figure => ({ metric, value: ms / MS_PER_SECOND });
+  return [
+    ...periods,
+    seconds(GAUGES.newestGoodHourLag, newestGoodHourLagMs(input)),
+    { metric: GAUGES.marksWaiting, value: reading.marks },
+    { metric: GAUGES.auditPeriodsWrong, value: reading.auditPeriodsWrong },
+    seconds(GAUGES.auditAge, Math.max(0, state.nowMs - reading.auditedAtMs)),
+    seconds(GAUGES.clockSkew, Math.abs(reading.clockSkewMs)),
+  ];
 }
 
-function noteChange(
-  { logger = Runtime.instance().logger }: GaugeOptions,
-  failure: Error | null,
-): void {
-  if (failure === null) logger.info('the metrics are read again');
-  else logger.warn(`the metrics could not be read: ${failure.message}`, { error: failure });
+function log({ logger = Runtime.instance().logger }: GaugeOptions, trouble: Trouble | null): void {
+  try {
+    if (trouble === null) logger.info('the metrics are read again');
+    else {
+      const { what, error } = trouble;
+      logger.warn(`the metrics could not be ${what}: ${error.message}`, { error });
+    }
+  } catch {
+    // A log that cannot be written must not end the worker, and nobody else is there to be told.
+  }
 }

@@ -1,7 +1,7 @@
 /** Joins the activities of the queue `usage` to PostgreSQL. Owns nothing but the wiring. */
 import { Runtime } from '@temporalio/worker';
 import type { UsageDoor } from '../activities/index.js';
-import { endBackfill, openBackfills } from '../db/backfill-store.js';
+import { endBackfill, findBackfill, openBackfills } from '../db/backfill-store.js';
 import { countRunsStartedBefore, moveOrigin, readBooks, type Books } from '../db/books-store.js';
 import { requireClock } from '../db/clock.js';
 import type { Database, Session } from '../db/database.js';
@@ -29,9 +29,10 @@ async function openedBooks(session: Session): Promise<Books> {
 /** The doors to PostgreSQL for the activities of one worker. */
 export function usageDoor(options: UsageDoorOptions): UsageDoor {
   const { database, books, graceMs, catchUpMs, ownNowMs = Date.now } = options;
+  const calendar = Calendar.of(books.zone);
   return {
     booksName: books.name,
-    calendar: Calendar.of(books.zone),
+    calendar,
     graceMs,
     catchUpMs,
     meter: Runtime.instance().metricMeter,
@@ -54,11 +55,11 @@ export function usageDoor(options: UsageDoorOptions): UsageDoor {
     audit: (sample, hooks) =>
       auditBooks(
         database,
-        Calendar.of(books.zone),
+        calendar,
         { askedBy: 'schedule', rangeAt: () => ({}), sample, seed: null },
         hooks,
       ),
-    endBackfill: (name, periodsFailed, outcome) =>
-      endBackfill(database, name, periodsFailed, outcome),
+    findBackfill: (name) => findBackfill(database, name),
+    endBackfill: (name, ending) => endBackfill(database, calendar, name, ending),
   };
 }

@@ -3,6 +3,7 @@
  * to Temporal, the pool and the pollers; what the activities do is activities/.
  */
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -24,6 +25,8 @@ const ACTIVITIES_AT_ONCE = 8;
 const HEARTBEAT_THROTTLE_MS = 2_000;
 /** A build between two statements stops at once; one statement may take this long before it is given up. */
 const FORCED_STOP_MS = 10_000;
+/** Closing connections that are idle takes milliseconds. */
+const CLOSE_MS = 1_000;
 
 /** The queues that a worker can poll. */
 export const QUEUES = ['usage'] as const;
@@ -172,7 +175,8 @@ function running(
   const run = polling.then(
     async () => {
       await gauges?.stop();
-      await database.close();
+      // A read of the gauges may still wait for a server that hangs, or for a lock; nothing else is under way.
+      await Promise.race([database.close(), delay(CLOSE_MS, undefined, { ref: false })]);
       await connection.close();
     },
     async (error: unknown) => {

@@ -11,11 +11,15 @@ export function shortActivities(limits: WorkflowLimits): ActivityInterfaceFor<Us
   });
 }
 
-/** Builds, which heartbeat and resume by looking at the ledger again. */
+/**
+ * Builds, which heartbeat and resume by looking at the ledger again. One that is cancelled has ended only when its worker
+ * says so: whoever cancels may rely on it that nothing is built any more.
+ */
 export function buildActivities(limits: WorkflowLimits): ActivityInterfaceFor<UsageActivities> {
   return proxyActivities<UsageActivities>({
     startToCloseTimeout: limits.buildMs,
     heartbeatTimeout: limits.heartbeatMs,
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry: {
       initialInterval: '1s',
       backoffCoefficient: 2,

@@ -4,7 +4,7 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { CancellationScope, isCancellation, setCurrentDetails } from '@temporalio/workflow';
-import type { BuildSummary } from '../activities/index.js';
+import type { BuildSummary, FailureRequest, WaitingPeriod } from '../activities/index.js';
 import { instantText } from '../domain/units.js';
 import type { AggregateInput } from '../domain/workflow-input.js';
 import { buildActivities, shortActivities } from './activity-calls.js';
@@ -37,6 +37,19 @@ export async function aggregatePeriod(input: AggregateInput): Promise<BuildSumma
       nonRetryable: true,
     });
   }
+}
+
+/** What is recorded of a period that others changed each time that it was built, or whose rows do not fit. */
+export function replanFailure(
+  booksName: string,
+  { granularity, startAtMs, label, detail = '' }: WaitingPeriod,
+  times: number,
+): FailureRequest {
+  return {
+    ...{ booksName, granularity, startAtMs, label },
+    code: 'REPLAN',
+    detail: `built ${times} times, and each time other transactions had changed it or rows before it do not fit (jobhours periods check --deep names those): ${detail}`,
+  };
 }
 
 /** How a build is called in the UI. */

@@ -8,6 +8,7 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
+  defineQuery,
   defineSignal,
   executeChild,
   isCancellation,
@@ -17,32 +18,32 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { BuildSummary } from '../activities/index.js';
-import type { BackfillPiece } from '../domain/backfill-plan.js';
+import type { BackfillEnding, BuildSummary, EndedBackfill } from '../activities/index.js';
+import type { BackfillPiece, Reprocess } from '../domain/backfill-plan.js';
 import { ids } from '../domain/ids.js';
-import type { BackfillCounts, BackfillInput, WorkflowLimits } from '../domain/workflow-input.js';
+import type { BackfillInput, WorkflowLimits } from '../domain/workflow-input.js';
 import { buildActivities, shortActivities } from './activity-calls.js';
-import { aggregatePeriod, aggregateTitle } from './aggregate-period.js';
+import { aggregatePeriod, aggregateTitle, replanFailure } from './aggregate-period.js';
 
+/** What the keeper asks before it tells what an operator wants. */
+const isPausedQuery = defineQuery<boolean>('isPaused');
 /** True: no new piece begins until false is signalled; those that are being built are finished. */
 const pause = defineSignal<[boolean]>('pause');
 
 /** How often a piece is tried again because others changed its hours while they were built. */
 const TIMES_AGAIN = 5;
 
-export interface BackfillSummary extends BackfillCounts {
-  readonly outcome: 'completed' | 'completed with failures';
-}
-
 /** Returns when every piece and every coarser period was tried; what failed is in `period_failure`. */
-export async function backfill(input: BackfillInput): Promise<BackfillSummary> {
+export async function backfill(input: BackfillInput): Promise<EndedBackfill> {
   const progress = new Progress(input);
   setHandler(pause, (isPaused) => progress.pause(isPaused));
+  setHandler(isPausedQuery, () => progress.isPaused);
   try {
-    await Promise.all(input.lanes.map((lane, index) => runLane(input, lane, index, progress)));
+    await allEnded(input.lanes.map((lane, index) => runLane(input, lane, index, progress)));
     if (progress.isComplete()) {
       await progress.unpaused();
-      return await finish(input, progress);
+      await finish(input, progress);
+      return await end(input, progress, 'completed');
     }
   } catch (error) {
     await CancellationScope.nonCancellable(() =>
@@ -51,6 +52,12 @@ export async function backfill(input: BackfillInput): Promise<BackfillSummary> {
     throw error;
   }
   return continueAsNew<typeof backfill>(progress.handover());
+}
+
+/** Rejects with the first rejection, but not before the others have ended: a lane that still builds has not stopped. */
+async function allEnded(lanes: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(lanes);
+  await Promise.all(lanes);
 }
 
 /** The pieces of a lane, one after the other, until all are done or this run's history is long. */
@@ -63,26 +70,27 @@ async function runLane(
   for (const piece of lane.slice(progress.cursor(index))) {
     if (workflowInfo().historyLength > input.limits.longestHistory) return;
     await progress.unpaused();
-    progress.add(await runPiece(input, piece));
+    await untilNothingWaits(input, progress, (reprocess) => buildPiece(input, piece, reprocess));
     progress.advance(index);
   }
 }
 
-/** Waits while another workflow builds the same month. A failed piece is noted, and null. */
-async function runPiece(input: BackfillInput, piece: BackfillPiece): Promise<BuildSummary | null> {
-  const { booksName, limits, reprocess } = input;
+/** Builds a piece; waits while another workflow builds the same month. Null when it failed, which is recorded. */
+async function buildPiece(
+  { booksName, limits }: BackfillInput,
+  piece: BackfillPiece,
+  reprocess: Reprocess,
+): Promise<BuildSummary | null> {
   const title = aggregateTitle(piece);
   const waits = waitsOf(limits, `another workflow builds ${title}`);
   for (;;) {
     try {
-      return await untilNothingWaits(input, (isFirst) =>
-        executeChild(aggregatePeriod, {
-          workflowId: ids(booksName).period(piece.granularity, piece.startAtMs),
-          args: [{ ...piece, booksName, limits, reprocess: isFirst ? reprocess : 'stale' }],
-          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-          staticSummary: title,
-        }),
-      );
+      return await executeChild(aggregatePeriod, {
+        workflowId: ids(booksName).period(piece.granularity, piece.startAtMs),
+        args: [{ ...piece, booksName, limits, reprocess }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        staticSummary: title,
+      });
     } catch (error) {
       if (CancellationScope.current().consideredCancelled) throw error;
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return null;
@@ -101,75 +109,52 @@ function waitsOf(limits: WorkflowLimits, summary: string): () => Promise<void> {
 }
 
 /**
- * Builds again while others change what is built. What waits in the end is recorded as failed: beyond the catch-up
- * nobody else would build it.
+ * Builds again while others change what is built; after the first time only what does not fit. What waits in the end is
+ * recorded as failed: beyond the catch-up nobody else would build it.
  */
 async function untilNothingWaits(
-  input: BackfillInput,
-  build: (isFirst: boolean) => Promise<BuildSummary>,
-): Promise<BuildSummary> {
-  let built = await build(true);
-  const waits = waitsOf(input.limits, 'others changed what was built; it is built again');
-  for (let times = 0; (built.waiting ?? 0) > 0 && times < TIMES_AGAIN; times += 1) {
+  { booksName, limits, reprocess }: BackfillInput,
+  progress: Progress,
+  build: (reprocess: Reprocess) => Promise<BuildSummary | null>,
+): Promise<void> {
+  const again = reprocess === 'missing' ? 'missing' : 'stale';
+  const waits = waitsOf(limits, 'others changed what was built; it is built again');
+  let built = progress.add(await build(reprocess));
+  for (let times = 0; (built?.waiting ?? 0) > 0 && times < TIMES_AGAIN; times += 1) {
     await waits();
-    built = sumOf(built, await build(false));
+    built = progress.add(await build(again));
   }
-  for (const period of built.waitingPeriods ?? []) {
-    await shortActivities(input.limits).recordFailure({
-      booksName: input.booksName,
-      ...period,
-      code: 'REPLAN',
-      detail: `other transactions changed it each of ${TIMES_AGAIN + 1} times that it was built`,
-    });
+  for (const period of built?.waitingPeriods ?? []) {
+    await shortActivities(limits).recordFailure(replanFailure(booksName, period, TIMES_AGAIN + 1));
   }
-  return { ...built, failed: built.failed + (built.waiting ?? 0) };
 }
 
-/** Counts of both; what waits is what the second left. */
-function sumOf(first: BuildSummary, second: BuildSummary): BuildSummary {
-  return {
-    ...second,
-    hoursBuilt: first.hoursBuilt + second.hoursBuilt,
-    daysBuilt: first.daysBuilt + second.daysBuilt,
-    weeksBuilt: first.weeksBuilt + second.weeksBuilt,
-    monthsBuilt: first.monthsBuilt + second.monthsBuilt,
-    failed: first.failed + second.failed,
-  };
-}
-
-async function finish(input: BackfillInput, progress: Progress): Promise<BackfillSummary> {
+async function finish(input: BackfillInput, progress: Progress): Promise<void> {
   const { booksName, range, limits } = input;
   const { aggregateCoarse } = buildActivities(limits);
-  progress.add(
-    await untilNothingWaits(input, (isFirst) =>
-      aggregateCoarse({ booksName, range, reprocess: isFirst ? input.reprocess : 'stale' }),
-    ),
+  await untilNothingWaits(input, progress, (reprocess) =>
+    aggregateCoarse({ booksName, range, reprocess }),
   );
-  const outcome = progress.counts.periodsFailed === 0 ? 'completed' : 'completed with failures';
-  await end(input, progress, outcome);
-  return { outcome, ...progress.counts };
 }
 
-function end(
+async function end(
   { booksName, name, limits }: BackfillInput,
-  { counts }: Progress,
-  outcome: 'completed' | 'completed with failures' | 'cancelled' | 'failed',
-): Promise<void> {
-  setCurrentDetails(
-    `${outcome}: ${counts.periodsBuilt} periods built, ${counts.periodsFailed} failed`,
-  );
-  return shortActivities(limits).endBackfill({ booksName, name, counts, outcome, limits });
+  progress: Progress,
+  outcome: BackfillEnding,
+): Promise<EndedBackfill> {
+  setCurrentDetails(`${outcome}: ${progress.periodsBuilt} periods built`);
+  return shortActivities(limits).endBackfill({ booksName, name, outcome, limits });
 }
 
-/** Cursors and counts. */
+/** Cursors, and how many periods were built. What a worker built before it died is not known here. */
 class Progress {
   private readonly cursors: number[];
-  counts: BackfillCounts;
-  private isPaused: boolean;
+  periodsBuilt: number;
+  isPaused: boolean;
 
   constructor(private readonly input: BackfillInput) {
     this.cursors = input.lanes.map((_, index) => input.resumed?.cursors[index] ?? 0);
-    this.counts = input.resumed?.counts ?? { hoursBuilt: 0, periodsBuilt: 0, periodsFailed: 0 };
+    this.periodsBuilt = input.resumed?.periodsBuilt ?? 0;
     this.isPaused = input.isPaused ?? false;
     this.show();
   }
@@ -197,34 +182,24 @@ class Progress {
     return this.input.lanes.every((lane, index) => this.cursor(index) >= lane.length);
   }
 
-  add(built: BuildSummary | null): void {
-    const { hoursBuilt, periodsBuilt, periodsFailed } = this.counts;
-    this.counts =
-      built === null
-        ? { ...this.counts, periodsFailed: periodsFailed + 1 }
-        : {
-            hoursBuilt: hoursBuilt + built.hoursBuilt,
-            periodsBuilt:
-              periodsBuilt +
-              built.hoursBuilt +
-              built.daysBuilt +
-              built.weeksBuilt +
-              built.monthsBuilt,
-            periodsFailed: periodsFailed + built.failed,
-          };
+  /** Returns what it is given. */
+  add(built: BuildSummary | null): BuildSummary | null {
+    if (built !== null) {
+      const { hoursBuilt, daysBuilt, weeksBuilt, monthsBuilt } = built;
+      this.periodsBuilt += hoursBuilt + daysBuilt + weeksBuilt + monthsBuilt;
+    }
+    return built;
   }
 
   handover(): BackfillInput {
-    const { input, isPaused, cursors, counts } = this;
-    return { ...input, isPaused, resumed: { cursors, counts } };
+    const { input, isPaused, cursors, periodsBuilt } = this;
+    return { ...input, isPaused, resumed: { cursors, periodsBuilt } };
   }
 
   private show(): void {
     const of = this.input.lanes.reduce((sum, lane) => sum + lane.length, 0);
     const done = this.cursors.reduce((sum, cursor) => sum + cursor, 0);
     const paused = this.isPaused ? 'paused; ' : '';
-    setCurrentDetails(
-      `${paused}${done} of ${of} months done, ${this.counts.periodsBuilt} periods built`,
-    );
+    setCurrentDetails(`${paused}${done} of ${of} months done, ${this.periodsBuilt} periods built`);
   }
 }

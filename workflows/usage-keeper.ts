@@ -18,7 +18,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { PlanPass } from '../activities/index.js';
+import type { PlanPass, WaitingPeriod } from '../activities/index.js';
 import { ids } from '../domain/ids.js';
 import { isSamePeriod, type Granularity, type PeriodKey } from '../domain/period.js';
 import { compareGranularity } from '../domain/reach.js';
@@ -30,7 +30,7 @@ import type {
   WakeRequest,
 } from '../domain/workflow-input.js';
 import { shortActivities } from './activity-calls.js';
-import { aggregatePeriod, aggregateTitle } from './aggregate-period.js';
+import { aggregatePeriod, aggregateTitle, replanFailure } from './aggregate-period.js';
 
 const wake = defineSignal<[WakeRequest]>('wake');
 
@@ -81,11 +81,17 @@ function isHistoryLong(input: KeeperInput): boolean {
 
 const keyOf = ({ granularity, startAtMs }: PeriodKey): PeriodKey => ({ granularity, startAtMs });
 
+/** A task that was not built because of others. */
+interface Collision extends PeriodKey {
+  /** Its periods that were changed while they were built; none when another workflow builds it. */
+  readonly changed: readonly WaitingPeriod[];
+}
+
 /** One wake's work: plan and build until nothing is left. */
 class Mending {
   private state: KeeperState;
   /** Built or changed by others just now. */
-  private collided: PeriodKey[] = [];
+  private collided: Collision[] = [];
   private pass: PlanPass | null = null;
   private readonly activities;
 
@@ -117,7 +123,10 @@ class Mending {
       const tasks = await this.plan(isFirst);
       if (tasks.length > 0) {
         await this.build(tasks);
-      } else if (this.collided.length === 0 || waits === WAITS) {
+      } else if (this.collided.length === 0) {
+        return;
+      } else if (waits === WAITS) {
+        await this.giveUp();
         return;
       } else {
         await this.waitForOthers(waits);
@@ -132,7 +141,7 @@ class Mending {
     const { coarsest, leftOut } = this.state;
     this.pass = await this.activities.planPass({
       ...{ booksName, limits, coarsest, isFirst },
-      leftOut: [...leftOut, ...this.collided],
+      leftOut: [...leftOut, ...this.collided.map(keyOf)],
     });
     const { tasks } = this.pass;
     this.state = {
@@ -190,15 +199,30 @@ class Mending {
       });
       this.leaveOut(built.failedPeriods);
       // Others change it just now: after a wait it may be built.
-      if ((built.waiting ?? 0) > 0) this.collided.push(keyOf(task));
+      if ((built.waiting ?? 0) > 0) this.collide(task, built.waitingPeriods);
       const coarse = built.daysBuilt + built.weeksBuilt + built.monthsBuilt;
       this.count({ hoursBuilt: built.hoursBuilt, periodsBuilt: built.hoursBuilt + coarse });
     } catch (error) {
       if (isCancellation(error) && CancellationScope.current().consideredCancelled) throw error;
       // Never success: the other may have read before the change.
-      if (error instanceof WorkflowExecutionAlreadyStartedError) this.collided.push(keyOf(task));
+      if (error instanceof WorkflowExecutionAlreadyStartedError) this.collide(task);
       else this.leaveOut([task]);
     }
+  }
+
+  private collide(task: KeeperTask, changed: readonly WaitingPeriod[] = []): void {
+    this.collided.push({ ...keyOf(task), changed });
+  }
+
+  /** What others build is theirs; what could not be built in all this time is recorded. */
+  private async giveUp(): Promise<void> {
+    for (const period of this.collided.flatMap(({ changed }) => changed)) {
+      const { booksName } = this.input;
+      await this.activities.recordFailure(replanFailure(booksName, period, WAITS + 1));
+      this.leaveOut([period]);
+    }
+    this.collided = this.collided.filter(({ changed }) => changed.length === 0);
+    setCurrentDetails(this.outcome());
   }
 
   /** A wake ends the wait. */

@@ -16,7 +16,7 @@ import {
   rangeText,
   shellName,
 } from './backfill-text.js';
-import { oneOf } from './choice.js';
+import { integerOf, oneOf } from './choice.js';
 import type { CommandContext, OpenBooksAndTemporal } from './context.js';
 import { outputOption, printRecords, tableText, type Format } from './output.js';
 import { Progress } from './progress.js';
@@ -40,6 +40,7 @@ interface CreateOptions {
   readonly lanes: number;
   readonly reprocess: Reprocess;
   readonly name?: string;
+  readonly beforeRecords?: true;
   readonly dryRun?: true;
   readonly wait?: true;
   readonly output: Format;
@@ -55,7 +56,7 @@ export function registerCreate(backfill: Command, context: CommandContext): void
     .option(
       '--lanes <number>',
       `months built side by side, 1 to ${MOST_LANES}`,
-      Number,
+      integerOf('--lanes'),
       USUAL_LANES,
     )
     .option(
@@ -65,6 +66,7 @@ export function registerCreate(backfill: Command, context: CommandContext): void
       'stale' as const,
     )
     .option('--name <name>', 'its name (default: the time)')
+    .option('--before-records', 'the books may begin more than a year before the oldest record')
     .option('--dry-run', 'say what would be built and why, and build nothing')
     .option('--wait', 'show progress until it has ended')
     .addOption(outputOption())
@@ -75,11 +77,12 @@ export function registerCreate(backfill: Command, context: CommandContext): void
 function requestOf(options: CreateOptions, calendar: Calendar): BackfillRequest {
   const instant = (text: string, field: string): number =>
     parseInstant(text, { zone: calendar.zone, field });
-  const { start, end, lanes, reprocess, name } = options;
+  const { start, end, lanes, reprocess, name, beforeRecords } = options;
   return {
     start: start === 'oldest' ? start : instant(start, '--start'),
     end: end === 'now' ? end : instant(end, '--end'),
     ...{ lanes, reprocess, name: name ?? null },
+    mayPrecedeRecords: beforeRecords === true,
   };
 }
 
@@ -93,14 +96,18 @@ async function runCreate(context: CommandContext, options: CreateOptions): Promi
     if (isTable) context.print(`backfill ${created.name}: ${rangeText(calendar, created)}`);
     for (const line of movedLines(books.originAtMs, created, calendar)) context.note(line);
     const name = shellName(created.name);
-    if (options.wait !== true) context.note(`its progress: jobhours backfill show ${name}`);
-    const ended = options.wait === true ? await wait(context, open, created.name) : created;
+    const isOpen = created.endedAtMs === null;
+    if (!isOpen)
+      context.note(`it had ended before, nothing is started: for another one give another --name`);
+    else if (options.wait !== true) context.note(`its progress: jobhours backfill show ${name}`);
+    const isAwaited = isOpen && options.wait === true;
+    const ended = isAwaited ? await wait(context, open, created.name) : created;
     if (!isTable) {
       await printRecords((text) => context.print(text), options.output, BACKFILL_COLUMNS, [
         backfillRecord(ended),
       ]);
-    } else if (options.wait === true) context.print(outcomeText(ended));
-    if (options.wait === true) await conclude(context, open, ended);
+    } else if (ended.endedAtMs !== null) context.print(outcomeText(ended));
+    if (ended.endedAtMs !== null) await conclude(context, open, ended);
   });
 }
 
@@ -134,6 +141,7 @@ async function wait(
   context.note(
     `Ctrl-C ends the wait, not the backfill: jobhours backfill show ${typed}, or cancel ${typed}`,
   );
+  context.whenInterrupted(`backfill ${name} goes on: jobhours backfill show ${typed}`);
   const progress = new Progress(context, 'hours');
   try {
     return await waitForBackfill(open.temporal, open, name, (reached, backfill) =>
@@ -164,9 +172,14 @@ async function conclude(
   }
   const { failures } = await showBackfill(open.database, open.calendar, ended.name);
   for (const one of failures) context.note(failureText(one));
+  const failed = countedText(ended.periodsFailed, 'period');
+  const what =
+    ended.outcome === 'cancelled'
+      ? 'was cancelled; what it built stays. For the rest'
+      : `${ended.outcome ?? 'is open'}: ${failed} failed. When the cause is gone,`;
   throw new JobhoursError(
     'BACKFILL_FAILED',
-    `backfill ${ended.name} ${ended.outcome ?? 'is open'}: ${ended.periodsFailed} periods failed; when the cause is gone, create it again under another name`,
+    `backfill ${ended.name} ${what} create another one under another name`,
   );
 }
 

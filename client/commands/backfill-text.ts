@@ -26,6 +26,7 @@ export const BACKFILL_COLUMNS = [
 const timeOf = (atMs: number | null): string | null => (atMs === null ? null : instantText(atMs));
 
 export function backfillRecord(backfill: Backfill): DataRecord<(typeof BACKFILL_COLUMNS)[number]> {
+  const isOpen = backfill.endedAtMs === null;
   return {
     name: backfill.name,
     start: instantText(backfill.startAtMs),
@@ -35,9 +36,10 @@ export function backfillRecord(backfill: Backfill): DataRecord<(typeof BACKFILL_
     created: instantText(backfill.createdAtMs),
     ended: timeOf(backfill.endedAtMs),
     outcome: backfill.outcome,
-    hours_built: backfill.hoursBuilt,
-    periods_built: backfill.periodsBuilt,
-    periods_failed: backfill.periodsFailed,
+    // They are counted when it ends.
+    hours_built: isOpen ? null : backfill.hoursBuilt,
+    periods_built: isOpen ? null : backfill.periodsBuilt,
+    periods_failed: isOpen ? null : backfill.periodsFailed,
     state: stateText(backfill),
     paused: timeOf(backfill.pausedAtMs),
   };
@@ -85,16 +87,21 @@ export function shownLines(
   progress: BackfillProgress,
 ): string[] {
   const { name, lanes, reprocess, createdAtMs, endedAtMs } = backfill;
-  const left = leftText(progress);
   return [
     `backfill    ${name}`,
     `range       ${rangeText(calendar, backfill)}`,
     `asked       --reprocess ${reprocess} --lanes ${lanes}, at ${calendar.localText(createdAtMs)}`,
-    `hours       ${progress.done} of ${progress.of} done${left === '' ? '' : `, ${left}`}`,
+    `hours       ${progress.done} of ${progress.of} done${speedText(backfill, progress)}`,
     endedAtMs === null
       ? `state       ${openText(calendar, backfill)}`
       : `outcome     ${outcomeText(backfill)}, at ${calendar.localText(endedAtMs)}`,
   ];
+}
+
+function speedText({ endedAtMs, pausedAtMs }: Backfill, progress: BackfillProgress): string {
+  if (progress.leftMs !== null) return `, ${leftText(progress)}`;
+  const isWorking = endedAtMs === null && pausedAtMs === null && progress.done < progress.of;
+  return isWorking ? ', none of them in the last 30 s: is a worker running?' : '';
 }
 
 function openText(calendar: Calendar, backfill: Backfill): string {

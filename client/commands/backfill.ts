@@ -111,8 +111,9 @@ async function runPause(context: CommandContext, name: string, isPaused: boolean
 async function runCancel(context: CommandContext, name: string): Promise<void> {
   await context.withTemporal(async (open) => {
     const { cancelBackfill } = await import('../backfill-control.js');
-    context.note('waiting until it stops between two hours');
-    const backfill = await cancelBackfill(open.temporal, open, name);
+    const backfill = await cancelBackfill(open.temporal, open, name, () =>
+      context.note('waiting until it stops between two hours'),
+    );
     context.print(`backfill ${name}: ${outcomeText(backfill)}`);
     context.note(
       'what was built stays; what is missing within the catch-up is built by the keeper now',

@@ -1,4 +1,4 @@
-/** Flags whose values are words of a list. */
+/** Flags whose values are words of a list, or integers. */
 import { JobhoursError } from '../../domain/errors.js';
 import { nearestWord } from '../../domain/nearest-word.js';
 import { quotedValue } from '../../domain/quoted-value.js';
@@ -27,5 +27,13 @@ export function someOf<W extends string>(
   return (text) => {
     const asked = new Set(text.split(',').map((word) => one(word.trim())));
     return words.filter((word) => asked.has(word));
+  };
+}
+
+/** A parser for integers of at most 15 digits, else LIMIT_INVALID. */
+export function integerOf(flag: string): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw new JobhoursError('LIMIT_INVALID', `${flag} ${quotedValue(text)}: expected an integer`);
   };
 }

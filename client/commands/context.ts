@@ -45,6 +45,8 @@ export interface CommandContext {
    * tidying up; every other one is ended by the frame with 130.
    */
   untilStopped(): Promise<void>;
+  /** What the error of an interruption advises from now on. */
+  whenInterrupted(advice: string): void;
 }
 
 /** What was opened last, for a wake after its work is done. */
@@ -137,6 +139,10 @@ export class ProcessContext implements CommandContext {
 
   untilStopped(): Promise<void> {
     return this.stopping.untilStopped();
+  }
+
+  whenInterrupted(advice: string): void {
+    this.stopping.advice = advice;
   }
 
   #join(): Promise<JoinedServers> {

@@ -75,7 +75,7 @@ async function runDemo(context: ProcessContext, isOneShot: boolean): Promise<voi
   }
   if (keeping !== null) {
     const { keepSchedules } = await import('../keep-schedules.js');
-    context.stopping.closing(await keepSchedules(keeping.temporal, open));
+    context.stopping.closing(await keepSchedules(keeping.temporal, open, { note }));
   }
   await lock.publish({
     databaseUrl: database.url,

@@ -18,7 +18,7 @@ import {
 } from './starting.js';
 
 const EXAMPLES = `
-Keeps PostgreSQL, Temporal with its web UI, a worker and the four schedules until Ctrl-C. Other commands, typed
+Keeps PostgreSQL, Temporal with its web UI, a worker and the five schedules until Ctrl-C. Other commands, typed
 in another terminal, join it. Data stay in <JOBHOURS_HOME>/books (default ./.jobhours/books).
 With DATABASE_URL or TEMPORAL_ADDRESS the given servers are used instead of the embedded ones.
 
@@ -50,7 +50,7 @@ async function runDev(context: ProcessContext): Promise<void> {
   );
   const keeping = await startKeeping(context, open, temporal);
   const { keepSchedules } = await import('../keep-schedules.js');
-  context.stopping.closing(await keepSchedules(keeping.temporal, open));
+  context.stopping.closing(await keepSchedules(keeping.temporal, open, { note }));
   await lock.publish({
     databaseUrl: database.url,
     temporalAddress: temporal.server?.address ?? null,

@@ -102,13 +102,14 @@ async function runImport(
   flags: ImportFlags,
   formatOf: (open: OpenBooks) => ImportFormat,
 ): Promise<void> {
-  const result = await context.withBooks(async (open) => {
+  const { result, hasBegun } = await context.withBooks(async (open) => {
     const done = await importFile(context, open, file, flags, formatOf(open));
     printResult(context, open, done, flags);
-    return done;
+    return { result: done, hasBegun: open.books.originAtMs !== null };
   }, 'opens new books');
   const { summary } = result;
-  if (summary.new + summary.corrected + summary.ended > 0) await bringUpToDate(context);
+  const isChanged = summary.new + summary.corrected + summary.ended > 0;
+  if (isChanged) await bringUpToDate(context, hasBegun);
   refuseRejected(summary);
 }
 
@@ -199,9 +200,13 @@ function printResult(
   next.forEach((command, index) => context.note(`${index === 0 ? 'Next:' : '     '} ${command}`));
 }
 
-async function bringUpToDate(context: CommandContext): Promise<void> {
+async function bringUpToDate(context: CommandContext, hasBegun: boolean): Promise<void> {
   const command = await context.wakeKeeper();
-  if (command === null) context.note('The keeper was woken: it brings the books up to date.');
+  if (!hasBegun)
+    context.note(
+      'The books have not begun: reports compute from the runs; a backfill begins them.',
+    );
+  else if (command === null) context.note('The keeper was woken: it brings the books up to date.');
   else context.note(`Then bring the books up to date: ${command}`);
 }
 

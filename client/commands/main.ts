@@ -66,10 +66,7 @@ const identity = (error: unknown): unknown => error;
 /** Rejects with INTERRUPTED once an interruption has closed everything. */
 async function interruption(stopping: Stopping): Promise<never> {
   await stopping.interrupted;
-  throw new JobhoursError(
-    'INTERRUPTED',
-    'stopped before the end; the same command again finishes what was begun',
-  );
+  throw new JobhoursError('INTERRUPTED', `stopped before the end; ${stopping.advice}`);
 }
 
 /** Runs one command line to its end; returns the exit status. Prints errors, never throws. */

@@ -42,10 +42,13 @@ export function mendText({ mend, mendAtMs }: ListedPeriod, calendar: Calendar): 
   return mendAtMs === null ? mend : `${mend}, by ${calendar.localText(mendAtMs)}`;
 }
 
-/** Why no period was listed or judged. */
-export function emptyNote(originAtMs: number | null, calendar: Calendar): string {
+/** Why no period was listed or judged. `state`: the one that was asked for. */
+export function emptyNote(originAtMs: number | null, calendar: Calendar, state?: string): string {
   if (originAtMs === null) {
-    return 'note: the books have not begun, so no period is expected; begin them by: jobhours backfill create --start oldest';
+    return 'note: the books have not begun, so no period is expected; import records, then begin them by: jobhours backfill create --start oldest';
   }
-  return `note: no such period; the books begin at ${calendar.localText(originAtMs)}`;
+  const books = `the books begin at ${calendar.localText(originAtMs)}`;
+  return state === undefined
+    ? `note: no period is expected in that range; ${books}`
+    : `note: none of these periods is ${state}; ${books}`;
 }

@@ -3,14 +3,15 @@ import type { Command } from 'commander';
 import type { Calendar } from '../../domain/calendar.js';
 import { EXIT, JobhoursError } from '../../domain/errors.js';
 import { GRANULARITIES } from '../../domain/period.js';
-import { quotedValue } from '../../domain/quoted-value.js';
 import type { AuditOptions } from '../period-audit.js';
-import { checkPeriods, type ListedPeriod } from '../period-list.js';
+import { checkPeriods, type ListedPeriod, type PeriodCheck } from '../period-list.js';
+import { integerOf } from './choice.js';
 import type { CommandContext } from './context.js';
 import { printRecords, tableText } from './output.js';
 import { rangeOf, withRange, type RangeOptions } from './period-range.js';
 import { emptyNote, PERIOD_COLUMNS, recordOf } from './period-record.js';
 import { runDeepCheck } from './periods-deep.js';
+import { countedText } from './screen.js';
 
 const CHECK_EXAMPLES = `
 Examples:
@@ -21,11 +22,13 @@ Examples:
   jobhours periods check --deep                          recompute all good periods from the runs
   jobhours periods check --deep --sample 25              25 hours, 25 days, 25 weeks and 25 months, drawn at random
 
-Judges the periods that lie wholly in [start, end) and are due. Exit status 5 when one is missing, stale or failed.
+Judges the periods that lie wholly in [start, end) and are due. Exit status 5 when one is missing, stale or failed, or
+when an audit found periods wrong and no complete one has found all right since.
 
 --deep reads every run again, clips it to each hour, day, week and month by start and end alone, and compares the sums
 and their digests with what is stored: so it finds what was changed by hand, which no comparison inside the ledger can.
-Exit status 5 when something differs; each finding names the command that mends it. It reads all runs about once for
+Exit status 5 when something differs, or when all was asked for and stale periods could not be judged; each finding
+names the command that mends it. It reads all runs about once for
 each month of the range, builds nothing, and may run beside imports and builds. Missing and stale periods are only
 counted: reports do not use them. The schedule 'audit' does the same with a sample of 25, once a day.`;
 
@@ -43,13 +46,6 @@ export function registerCheck(periods: Command, context: CommandContext): void {
     .option('--seed <number>', 'with --sample: draw what that seed drew', integerOf('--seed'))
     .addHelpText('after', CHECK_EXAMPLES)
     .action((options: CheckOptions) => run(context, options));
-}
-
-function integerOf(flag: string): (text: string) => number {
-  return (text) => {
-    if (/^\d{1,15}$/.test(text)) return Number(text);
-    throw new JobhoursError('LIMIT_INVALID', `${flag} ${quotedValue(text)}: expected an integer`);
-  };
 }
 
 async function run(context: CommandContext, options: CheckOptions): Promise<void> {
@@ -90,9 +86,21 @@ async function runCheck(context: CommandContext, options: RangeOptions): Promise
       context.note(summary);
     }
     if (total === 0) context.note(emptyNote(check.originAtMs, calendar));
-    return bad;
+    else context.note(auditText(check.audits, calendar));
+    return bad + check.audits.periodsWrong;
   });
   if (findings > 0) process.exitCode = EXIT.findings;
+}
+
+function auditText({ newest, periodsWrong }: PeriodCheck['audits'], calendar: Calendar): string {
+  if (periodsWrong > 0) {
+    return `WARNING: an audit found ${countedText(periodsWrong, 'period')} that the runs say otherwise; which, and what mends them: jobhours periods check --deep`;
+  }
+  if (newest === null) {
+    return 'note: nothing was recomputed from the runs yet: jobhours periods check --deep, or the daily audit';
+  }
+  const what = newest.sample === null ? '' : `, sample ${newest.sample}`;
+  return `note: the newest audit (${newest.askedBy}${what}) ended at ${calendar.localText(newest.endedAtMs)}; the audits found no difference`;
 }
 
 function checkTable(periods: readonly ListedPeriod[]): string {

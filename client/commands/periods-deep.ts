@@ -8,6 +8,7 @@ import { auditPeriods, type AuditOptions } from '../period-audit.js';
 import type { CommandContext } from './context.js';
 import { printRecords, tableText, type DataRecord, type Format } from './output.js';
 import { Progress } from './progress.js';
+import { countedText } from './screen.js';
 
 /** Columns of csv, json and jsonl; new ones are appended. */
 const COLUMNS = [
@@ -30,7 +31,10 @@ const COLUMNS = [
 const LONGEST_VALUE = 20;
 const SHORT_DIGEST = 12;
 
-/** Audits and prints what was compared and what was found. Exit status 5 with findings. */
+/**
+ * Audits and prints what was compared and what was found. Exit status 5 with findings, and when all was asked for and
+ * something in the ledger was not judged.
+ */
 export async function runDeepCheck(
   context: CommandContext,
   output: Format,
@@ -66,7 +70,14 @@ export async function runDeepCheck(
         `not judged, because readers compute them from the runs (missing, stale, or changed just now): ${countsText(report.notJudged)}; why: jobhours periods check`,
       );
     }
-    if (report.periodsWrong > 0) process.exitCode = EXIT.findings;
+    const { staleNotJudged, sample } = report;
+    if (staleNotJudged > 0) {
+      context.note(
+        `${countedText(staleNotJudged, 'period')} of the ledger ${staleNotJudged === 1 ? 'is' : 'are'} stale or changed just now: say check --deep again when jobhours periods check is good`,
+      );
+    }
+    const isIncomplete = sample === null && staleNotJudged > 0;
+    if (report.periodsWrong > 0 || isIncomplete) process.exitCode = EXIT.findings;
   });
 }
 
@@ -76,9 +87,11 @@ function summaryOf(report: AuditReport, calendar: Calendar): string {
   return `recomputed ${countsText(checked)}${drawn} from the runs as of ${calendar.localText(asOfMs)}: ${verdictOf(report)}`;
 }
 
-function verdictOf({ checked, periodsWrong }: AuditReport): string {
+function verdictOf({ checked, periodsWrong, staleNotJudged }: AuditReport): string {
   if (periodsWrong === 1) return '1 period is wrong';
   if (periodsWrong > 1) return `${periodsWrong} periods are wrong`;
+  if (staleNotJudged > 0)
+    return total(checked) === 0 ? 'nothing was judged' : 'no difference in these';
   return total(checked) === 0 ? 'nothing to judge' : 'no difference';
 }
 

@@ -21,7 +21,7 @@ Examples:
   jobhours periods plan -o csv                           every period of the plan, in its order
 
 What the keeper would do if it were woken now: the newest due hour first, then the oldest first, parts before what is
-made of them. Nothing is done by looking. What lies beyond the catch-up (JOBHOURS_CATCH_UP) needs a backfill.`;
+made of them. Each plan is one step: what becomes stale by it is in the next one. Nothing is done by looking. What lies beyond the catch-up (JOBHOURS_CATCH_UP) needs a backfill.`;
 
 const COLUMNS = [
   'order',
@@ -91,7 +91,7 @@ function printPlan(context: CommandContext, view: PlanView, calendar: Calendar):
   const { build, blocked, asOfMs } = view;
   const at = calendar.localText(asOfMs);
   context.print(
-    `Plan as of ${at} ${calendar.zone}: ${countedText(build.length, 'period')} to build, next tick at ${calendar.localText(view.nextTickAtMs)}`,
+    `Plan as of ${at} ${calendar.zone}: ${countedText(build.length, 'period')} to build, next tick ${ticksText(view, calendar)}`,
   );
   const lines = build.map((one) => [one.granularity, one.label, becauseOf(view, one, one.because)]);
   printSome(context, '', ['build', 'period', 'because'], lines);
@@ -104,6 +104,14 @@ function printPlan(context: CommandContext, view: PlanView, calendar: Calendar):
   if (view.beyondReachText !== '') {
     context.print(`\nBeyond the catch-up, ${view.beyondReachText}`);
   }
+}
+
+/** `for hours at 2026-01-31T15:02:05+00:00, days at ...`. */
+function ticksText({ nextTicks }: PlanView, calendar: Calendar): string {
+  const texts = nextTicks.map(
+    ({ granularity, atMs }) => `${granularity}s at ${calendar.localText(atMs)}`,
+  );
+  return `for ${texts.join(', ')}`;
 }
 
 function printSome(

@@ -62,7 +62,8 @@ async function runList(context: CommandContext, options: ListOptions): Promise<v
       context.print(`Periods as of ${calendar.localText(view.asOfMs)} ${calendar.zone}`);
       if (view.periods.length > 0) context.print(`\n${listTable(view.periods, calendar)}`);
     } else await printRecords(print, output, PERIOD_COLUMNS, view.periods.map(recordOf));
-    if (view.periods.length === 0) context.note(emptyNote(view.originAtMs, calendar));
+    if (view.periods.length === 0)
+      context.note(emptyNote(view.originAtMs, calendar, options.state));
     await noteClock(context, database);
   });
 }

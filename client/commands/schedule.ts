@@ -15,7 +15,8 @@ Examples:
   jobhours schedule trigger hour                         look for missing and stale hours now
   jobhours schedule trigger audit                        recompute a sample of the books from the runs now
 
-Four schedules only wake the keeper; the calendar of the books decides what is due. What was missed during a pause is
+Four schedules only wake the keeper, for hours, days, weeks and months (usage-month: for everything); the calendar
+of the books decides what is due. What was missed during a pause is
 mended after it. The fifth, audit, does once a day what 'jobhours periods check --deep --sample 25' does.`;
 
 interface NoteOptions {

@@ -17,6 +17,9 @@ export class Stopping {
   /** Settles when an interruption has closed everything; pending for ever without one. */
   readonly interrupted: Promise<void>;
 
+  /** What to do after an interruption, for its error. */
+  advice = 'the same command again finishes what was begun';
+
   private constructor() {
     this.interrupted = new Promise((resolve) => {
       for (const signal of SIGNALS) process.on(signal, () => this.#onSignal(resolve));

@@ -10,7 +10,7 @@ const EXAMPLES = `
 Examples:
   DATABASE_URL=postgres://jobhours@db/jobhours TEMPORAL_ADDRESS=temporal:7233 jobhours worker
 
-Brings the four Schedules up to date, then works until Ctrl-C or SIGTERM. Its log is JSON lines on stderr
+Brings the five schedules up to date, then works until Ctrl-C or SIGTERM. Its log is JSON lines on stderr
 (JOBHOURS_LOG_LEVEL); JOBHOURS_METRICS=127.0.0.1:9464 serves Prometheus metrics there. Any number of workers may run
 for the same books.`;
 
@@ -53,12 +53,12 @@ async function runWorker(context: ProcessContext, queues: string): Promise<void>
       metricsAddress: settings.metricsAddress,
       booksName: books.name,
     });
-    const endSchedules = await keepSchedules(temporal, open);
-    context.note(`worker of the books ${books.name} at ${temporal.address}; Ctrl-C stops it`);
     try {
-      await Promise.race([context.untilStopped(), worker.run]);
+      const note = (text: string): void => context.note(text);
+      const endSchedules = await keepSchedules(temporal, open, { note });
+      note(`worker of the books ${books.name} at ${temporal.address}; Ctrl-C stops it`);
+      await Promise.race([context.untilStopped(), worker.run]).finally(endSchedules);
     } finally {
-      await endSchedules();
       await worker.shutdown();
     }
   });

@@ -16,9 +16,11 @@ create table audit (
   periods_checked bigint not null check (periods_checked >= 0),
   -- Over, but missing, stale or changed meanwhile: readers compute them from the runs.
   periods_not_judged bigint not null check (periods_not_judged >= 0),
+  -- Those of them that are in the ledger: damage may hide there until they are built again.
+  stale_not_judged bigint not null check (stale_not_judged between 0 and periods_not_judged),
   -- Periods with a finding.
   periods_wrong bigint not null check (periods_wrong >= 0),
-  -- The first findings: [{ granularity, startAtMs, label, code, detail }].
+  -- The first findings: [{ granularity, startAtMs, label, code, detail, mend }].
   findings jsonb not null,
   check (ended_at_ms >= began_at_ms)
 );

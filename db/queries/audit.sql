@@ -156,12 +156,29 @@ order by p.start_at_ms
 
 -- name: insert-audit
 insert into audit (began_at_ms, ended_at_ms, asked_by, sample, seed, from_at_ms, to_at_ms, periods_checked,
-  periods_not_judged, periods_wrong, findings)
+  periods_not_judged, stale_not_judged, periods_wrong, findings)
 values ($1, greatest($1, floor(extract(epoch from clock_timestamp()) * 1000)::bigint), $2, $3, $4, $5, $6, $7, $8,
-  $9, $10)
+  $9, $10, $11)
+
+-- Wrong periods stay wrong until somebody mends them, but a later sample may miss them: so the worst audit since the
+-- newest one of all periods counts. Only a complete audit that left out nothing in the ledger says that all is well.
+-- name: standing
+select newest.ended_at_ms, newest.asked_by, newest.sample, worst.periods_wrong
+from (
+  select coalesce(max(periods_wrong), 0) as periods_wrong from audit
+  where id >= coalesce((
+    select max(id) from audit
+    where sample is null and from_at_ms is null and to_at_ms is null and stale_not_judged = 0
+  ), 0)
+) worst
+left join (
+  select ended_at_ms, asked_by, sample from audit order by ended_at_ms desc, id desc limit 1
+) newest on true
 
 -- name: delete-ledger-row
-delete from period where granularity = '{granularity}' and start_at_ms = $1 and end_at_ms = $2
+delete from period
+where granularity = '{granularity}' and start_at_ms = $1 and end_at_ms = $2
+  and (not $3::boolean or end_at_ms > floor(extract(epoch from clock_timestamp()) * 1000))
 
 -- name: delete-dirty-rows
 delete from usage_{granularity}

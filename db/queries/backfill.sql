@@ -75,12 +75,11 @@ from (
 where gap_ms <= 10000
 
 -- name: failures-since
-select granularity, label, code, detail
+select granularity, start_at_ms, label, code, detail
 from (
   select distinct on (f.granularity, f.start_at_ms) f.granularity, f.start_at_ms, f.label, f.code, f.detail, f.at_ms
   from period_failure f
-  where f.at_ms >= $3 and f.start_at_ms < $2
-    and (f.start_at_ms >= $1 or f.granularity <> 'hour')
+  where f.at_ms >= $2 and f.start_at_ms < $1
     and not exists (
       select from period p
       where p.granularity = f.granularity and p.start_at_ms = f.start_at_ms and p.aggregated_at_ms >= f.at_ms
@@ -88,4 +87,3 @@ from (
   order by f.granularity, f.start_at_ms, f.at_ms desc
 ) newest
 order by start_at_ms, granularity
-limit $4

@@ -41,28 +41,39 @@ join period previous on previous.granularity = 'hour' and previous.end_at_ms = h
 where h.granularity = 'hour' and previous.carry_out_digest <> h.carry_in_digest
 order by h.start_at_ms
 
--- Rule A7, made stronger: an hour after a hole whose carry by one scan is no longer what it was built from. A run may
--- reach across the hole without a mark in it, so the scan is made whether marks lie there or not: one for each hole.
+-- Rule A7, made stronger: an hour after a hole whose carry from the runs is no longer what it was built from. A run may
+-- reach across the hole without a mark in it, so the carry is read whether marks lie there or not: of all holes at once,
+-- and nothing when there is none. The first hour of the books follows no hole: all earlier marks are its own.
 -- name: hours-after-changed-holes
-select h.start_at_ms, h.end_at_ms, h.label,
-  encode(h.carry_in_digest, 'hex') as built_from, encode(scan.carry_digest, 'hex') as now_is
-from (
-  select seed.* from period seed
-  where seed.granularity = 'hour' and seed.mark_from_ms = seed.start_at_ms
-    and not exists (
+with seed as materialized (
+  select start_at_ms, end_at_ms, label, carry_in_digest
+  from (
+    select h.* from period h
+    where h.granularity = 'hour' and not exists (
       select from period previous
-      where previous.granularity = 'hour' and previous.end_at_ms = seed.start_at_ms
+      where previous.granularity = 'hour' and previous.end_at_ms = h.start_at_ms
     )
-  offset 0
-) h
-cross join lateral (
-  select sha256(coalesce(string_agg(
-      int4send(usage_key) || int8send(runs_carried_in) || int8send(milli_gpus_carried_in), ''::bytea
-      order by usage_key) filter (where runs_carried_in > 0), '')) as carry_digest
-  from usage_between(h.start_at_ms, h.start_at_ms, false, null, null, null)
-) scan
-where scan.carry_digest <> h.carry_in_digest
-order by h.start_at_ms
+    -- Kept apart: else few hours are expected here, and each of all hours is looked up by itself.
+    offset 0
+  ) unpreceded
+  where mark_from_ms = start_at_ms
+),
+scan as (
+  select carry.at_ms, sha256(string_agg(
+      int4send(carry.usage_key) || int8send(carry.runs) || int8send(carry.milli_gpus), ''::bytea
+      order by carry.usage_key)) as carry_digest
+  from (select array_agg(start_at_ms order by start_at_ms) as instants from seed) seeds
+  cross join lateral carry_at(seeds.instants) carry
+  group by carry.at_ms
+),
+compared as (
+  select seed.*, coalesce(scan.carry_digest, sha256('')) as now_is
+  from seed left join scan on scan.at_ms = seed.start_at_ms
+)
+select start_at_ms, end_at_ms, label, encode(carry_in_digest, 'hex') as built_from, encode(now_is, 'hex') as now_is
+from compared
+where now_is <> carry_in_digest
+order by start_at_ms
 
 -- name: coarse-with-other-parts
 select p.granularity, p.start_at_ms, p.end_at_ms, p.label, encode(parts.inputs_digest, 'hex') as now_is

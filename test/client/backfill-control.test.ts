@@ -1,5 +1,6 @@
 // A backfill in the operator's hands: pause, unpause, cancel; and backfills that lost their workflow.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
 import { cancelBackfill, pauseBackfill } from '../../client/backfill-control.js';
 import { previewBackfill } from '../../client/backfill-preview.js';
 import { showBackfill } from '../../client/backfill-view.js';
@@ -51,18 +52,32 @@ async function holdBuilds(one: TemporalBooks): Promise<() => Promise<void>> {
   };
 }
 
-const builds = async (one: TemporalBooks): Promise<void> => {
-  await until(
-    'a build waits',
-    async () =>
-      (
-        await one.test.query(
-          `select from pg_locks where relation = 'usage_hour'::regclass and not granted
-           and database = (select oid from pg_database where datname = current_database())`,
-        )
-      ).length > 0,
+async function waitingBuilds(one: TemporalBooks): Promise<number> {
+  const waiting = await one.test.query(
+    `select from pg_locks where relation = 'usage_hour'::regclass and not granted
+     and database = (select oid from pg_database where datname = current_database())`,
   );
-};
+  return waiting.length;
+}
+
+const builds = (one: TemporalBooks): Promise<void> =>
+  until('a build waits', async () => (await waitingBuilds(one)) > 0);
+
+/** A range of days before now that neither catch-up nor look-back reaches. */
+function far(one: TemporalBooks, fromDays: number, toDays: number): { start: number; end: number } {
+  const now = one.calendar.startOf('hour', Date.now());
+  return { start: now - fromDays * DAY_MS, end: now - toDays * DAY_MS };
+}
+
+/** True when Temporal knows the workflow of the backfill. */
+const isKnown = (one: TemporalBooks, name: string): Promise<boolean> =>
+  one.temporal.client.workflow
+    .getHandle(one.names.backfill(name))
+    .describe()
+    .then(
+      () => true,
+      () => false,
+    );
 
 /** The number of children that a backfill has started. */
 async function pieces(one: TemporalBooks, name: string): Promise<number> {
@@ -70,6 +85,11 @@ async function pieces(one: TemporalBooks, name: string): Promise<number> {
   const { events } = await handle.fetchHistory();
   return (events ?? []).filter((event) => event.childWorkflowExecutionStartedEventAttributes)
     .length;
+}
+
+async function hasHeardOfCancel(handle: WorkflowHandle): Promise<boolean> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes);
 }
 
 /** An open backfill of the last days that nobody started: its client died, or Temporal lost it. */
@@ -86,6 +106,30 @@ async function insertOpen(
       ...[name, now - 5 * DAY_MS, now - HOUR_MS],
       ...[more.paused === true ? 1 : null, more.cancelled === true ? 1 : null],
     ],
+  );
+}
+
+/** Lets the first `times` builds of an hour fail with that SQLSTATE: by default as if another transaction had won. */
+async function losingHour(
+  one: TemporalBooks,
+  hourAtMs: number,
+  times: number,
+  sqlstate = '40001',
+): Promise<void> {
+  const name = `losing_${hourAtMs}`;
+  await one.test.query(`create sequence ${name}`);
+  await one.test.query(
+    `create function ${name}() returns trigger language plpgsql as $$
+     begin
+       if nextval('${name}') <= ${times} then
+         raise exception 'lost for a test' using errcode = '${sqlstate}';
+       end if;
+       return new;
+     end $$`,
+  );
+  await one.test.query(
+    `create trigger ${name} before insert on period for each row
+     when (new.start_at_ms = ${hourAtMs} and new.granularity = 'hour') execute function ${name}()`,
   );
 }
 
@@ -169,20 +213,46 @@ describe('a backfill that is cancelled', () => {
     });
   }, 60_000);
 
+  it('has stopped in every lane when it says that it has ended', async () => {
+    const one = await openBooks();
+    await one.work();
+    const release = await holdBuilds(one);
+    const request = { ...REQUEST, lanes: 3, name: 'lanes', ...far(one, 200, 70) };
+    const { name } = await createBackfill(one.temporal, one, request);
+    await until('two lanes wait in a build', async () => (await waitingBuilds(one)) >= 2);
+    const cancelled = cancelBackfill(one.temporal, one, name);
+    const handle = one.temporal.client.workflow.getHandle(one.names.backfill(name));
+    await until('it has heard', () => hasHeardOfCancel(handle));
+    await release();
+    const { endedAtMs, outcome, hoursBuilt } = await cancelled;
+    expect(outcome).toBe('cancelled');
+    // A wake and its answer: whatever was on its way has arrived.
+    await wakeKeeper(one.temporal, one.books.name, 'hour', LIMITS);
+    await one.temporal.client.workflow.getHandle(one.names.keeper).result();
+    const [found] = await one.test.query<{ hours: number; after: number }>(
+      `select count(*)::int as hours, (count(*) filter (where aggregated_at_ms > $1))::int as after
+       from period where granularity = 'hour' and start_at_ms >= $2 and end_at_ms <= $3`,
+      [endedAtMs, request.start, request.end],
+    );
+    expect(found).toEqual({ hours: hoursBuilt, after: 0 });
+  }, 60_000);
+
+  it('is not started again by its name', async () => {
+    const one = await openBooks();
+    await one.work();
+    await insertOpen(one, 'late', { cancelled: true });
+    const request = { ...REQUEST, name: 'late', start: 0, end: 1 };
+    const { startAtMs, endAtMs } = await stateOf(one, 'late');
+    await createBackfill(one.temporal, one, { ...request, start: startAtMs, end: endAtMs });
+    expect(await isKnown(one, 'late')).toBe(false);
+  });
+
   it('ends at once when it is paused', async () => {
     const one = await openBooks();
     await one.work();
     await insertOpen(one, 'p', { paused: true });
     await wakeKeeper(one.temporal, one.books.name, 'hour', LIMITS);
-    await until('it is started', async () =>
-      one.temporal.client.workflow
-        .getHandle(one.names.backfill('p'))
-        .describe()
-        .then(
-          () => true,
-          () => false,
-        ),
-    );
+    await until('it is started', () => isKnown(one, 'p'));
     expect(await pieces(one, 'p')).toBe(0);
     expect(await cancelBackfill(one.temporal, one, 'p')).toMatchObject({
       ...{ outcome: 'cancelled', hoursBuilt: 0, periodsFailed: 0 },
@@ -204,6 +274,60 @@ describe('a backfill that is cancelled', () => {
       code: 'NOT_FOUND',
     });
   });
+});
+
+describe('a backfill that did not hear what its operator wants', () => {
+  // The client died between its note in PostgreSQL and its word to the workflow.
+  const note = (one: TemporalBooks, what: string): Promise<unknown> =>
+    one.test.query(`update backfill set ${what} where name = 'deaf'`);
+  const wake = (one: TemporalBooks): Promise<void> =>
+    wakeKeeper(one.temporal, one.books.name, 'hour', LIMITS);
+
+  it('is told by the keeper that it is paused, and that it goes on', async () => {
+    const one = await openBooks();
+    await one.work({ catchUpMs: HOUR_MS });
+    const release = await holdBuilds(one);
+    await createBackfill(one.temporal, one, { ...REQUEST, name: 'deaf', ...far(one, 120, 70) });
+    await builds(one);
+    await note(one, 'paused_at_ms = 1');
+    await wake(one);
+    const handle = one.temporal.client.workflow.getHandle(one.names.backfill('deaf'));
+    await until('it is paused', async () => (await handle.query('isPaused')) === true);
+    await release();
+    await one.temporal.client.workflow.getHandle(one.names.keeper).result();
+    expect((await stateOf(one, 'deaf')).outcome).toBeNull();
+    await note(one, 'paused_at_ms = null');
+    await wake(one);
+    await until('it has ended', async () => (await stateOf(one, 'deaf')).outcome === 'completed');
+  }, 60_000);
+
+  it('is told by the keeper that it is cancelled', async () => {
+    const one = await openBooks();
+    await one.work({ catchUpMs: HOUR_MS });
+    const release = await holdBuilds(one);
+    await createBackfill(one.temporal, one, { ...REQUEST, name: 'deaf', ...far(one, 120, 70) });
+    await builds(one);
+    await note(one, 'cancelled_at_ms = 1');
+    await wake(one);
+    const handle = one.temporal.client.workflow.getHandle(one.names.backfill('deaf'));
+    await until('it has heard', async () => hasHeardOfCancel(handle));
+    await release();
+    await until('it has ended', async () => (await stateOf(one, 'deaf')).outcome === 'cancelled');
+  }, 60_000);
+
+  it('is not run a second time when it had completed', async () => {
+    const one = await openBooks();
+    await one.work({ catchUpMs: HOUR_MS });
+    const request = { ...REQUEST, name: 'deaf', ...far(one, 71, 70) };
+    await createBackfill(one.temporal, one, request);
+    await waitForBackfill(one.temporal, one, 'deaf', () => undefined);
+    const handle = one.temporal.client.workflow.getHandle(one.names.backfill('deaf'));
+    await handle.result();
+    const { runId } = await handle.describe();
+    await note(one, 'ended_at_ms = null, outcome = null');
+    await createBackfill(one.temporal, one, request);
+    expect((await handle.describe()).runId).toBe(runId);
+  }, 60_000);
 });
 
 describe('an open backfill without a workflow', () => {
@@ -248,24 +372,6 @@ describe('an open backfill without a workflow', () => {
 });
 
 describe('a backfill whose periods are changed while it builds them', () => {
-  /** Lets the first `times` builds of an hour lose against another transaction. */
-  async function losingHour(one: TemporalBooks, hourAtMs: number, times: number): Promise<void> {
-    await one.test.query('create sequence tries');
-    await one.test.query(
-      `create function lose() returns trigger language plpgsql as $$
-       begin
-         if nextval('tries') <= ${times} then
-           raise exception 'lost for a test' using errcode = '40001';
-         end if;
-         return new;
-       end $$`,
-    );
-    await one.test.query(
-      `create trigger losing before insert on period for each row
-       when (new.start_at_ms = ${hourAtMs} and new.granularity = 'hour') execute function lose()`,
-    );
-  }
-
   it('builds them again, and that is no failure', async () => {
     const one = await openBooks();
     await losingHour(one, one.calendar.startOf('hour', Date.now()) - 3 * DAY_MS, 6);
@@ -293,6 +399,37 @@ describe('a backfill whose periods are changed while it builds them', () => {
     expect(ended).toMatchObject({ outcome: 'completed with failures', periodsFailed: 1 });
     const { failures } = await showBackfill(one.database, one.calendar, name);
     expect(failures).toMatchObject([{ granularity: 'hour', code: 'REPLAN' }]);
+  }, 60_000);
+});
+
+describe('a backfill that builds again', () => {
+  it('counts no failure that it has mended itself', async () => {
+    const one = await openBooks();
+    const { start, end } = far(one, 75, 70);
+    await losingHour(one, start + 5 * HOUR_MS, 1, 'P0001');
+    await losingHour(one, start + 30 * HOUR_MS, 6);
+    await one.work();
+    const { name } = await createBackfill(one.temporal, one, { ...REQUEST, start, end });
+    const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
+    expect(await one.test.query('select code from period_failure')).toHaveLength(1);
+    expect(ended).toMatchObject({ outcome: 'completed', periodsFailed: 0 });
+  }, 60_000);
+
+  it('still leaves stale periods alone when only missing ones were asked for', async () => {
+    const one = await openBooks();
+    const { start, end } = far(one, 75, 70);
+    const day = { ...REQUEST, start, end: start + DAY_MS };
+    await one.work();
+    const first = await createBackfill(one.temporal, one, day);
+    await waitForBackfill(one.temporal, one, first.name, () => undefined);
+    await one.temporal.client.workflow.getHandle(one.names.keeper).result();
+    const late = { startedAtMs: start + 3 * HOUR_MS, endedAtMs: start + 4 * HOUR_MS - 1 };
+    await insertRuns(one.test, [{ key: 'late', user: 'user1', milliGpus: 1, ...late }]);
+    await losingHour(one, start + 30 * HOUR_MS, 6);
+    const request = { ...REQUEST, start, end, reprocess: 'missing' } as const;
+    const { name } = await createBackfill(one.temporal, one, request);
+    const ended = await waitForBackfill(one.temporal, one, name, () => undefined);
+    expect(ended).toMatchObject({ outcome: 'completed', hoursBuilt: 4 * 24 });
   }, 60_000);
 });
 

@@ -82,11 +82,15 @@ async function importAndWake(jobs: readonly Job[], reopen = false): Promise<void
 /** Every due period is good; returns how long that took, in ms. */
 async function untilGood(): Promise<number> {
   const sinceMs = performance.now();
-  await until('every period is good', async () => {
-    const settings = { graceMs: SETTINGS.graceMs, catchUpMs: SETTINGS.catchUpMs };
-    const check = await checkPeriods(books.database, books.calendar, settings, () => ({}));
-    return check.periods.length === 0;
-  });
+  await until(
+    'every period is good',
+    async () => {
+      const settings = { graceMs: SETTINGS.graceMs, catchUpMs: SETTINGS.catchUpMs };
+      const check = await checkPeriods(books.database, books.calendar, settings, () => ({}));
+      return check.periods.length === 0;
+    },
+    60_000,
+  );
   return Math.round(performance.now() - sinceMs);
 }
 

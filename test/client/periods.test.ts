@@ -286,7 +286,7 @@ describe('jobhours periods', () => {
     const hour = hourOfDay(20).label;
     const table = await periods('plan');
     expect(table.stdout).toMatch(
-      /^Plan as of 20.* Asia\/Shanghai: \d+ periods? to build, next tick at 20/,
+      /^Plan as of 20.* Asia\/Shanghai: \d+ periods? to build, next tick for hours at 20/,
     );
     expect(table.stdout).toMatch(
       new RegExp(`hour +${hour.replace('+', '\\+')} +it is not in the ledger`),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { withUsageReport } from '../../client/usage-report.js';
 import { databaseNowMs } from '../../db/books-store.js';
 import { Calendar } from '../../domain/calendar.js';
 import { randomOf } from '../../domain/random.js';
@@ -166,7 +167,69 @@ describe.each(IS_TORTURE ? [...ZONES, ...MORE_ZONES] : ZONES)('Reports in %s', (
     await compareMany(REPORTS);
   });
 
-  it('G1: hours, days, weeks and months of one window add up to the window, per user', async () => {
+  it('I4: users, spaces and pools of one window add up to the same total', async () => {
+    const window = { startAtMs: nowMs - 8 * MS_PER_DAY + 123, endAtMs: nowMs - 12_345 };
+    const totals = [];
+    for (const by of [[], ['user'], ['space'], ['pool'], ['user', 'space', 'pool']] as const) {
+      const asked = { window, step: 'day', by, filter: NO_FILTER } as const;
+      const { rows } = await reportAndOracle(test, calendar, asked);
+      const total = { runMs: 0n, milliGpuMs: 0n, runsStarted: 0n, runsEnded: 0n };
+      for (const row of rows) {
+        total.runMs += row.runMs;
+        total.milliGpuMs += row.milliGpuMs;
+        total.runsStarted += row.runsStarted;
+        total.runsEnded += row.runsEnded;
+      }
+      totals.push(total);
+    }
+    expect(totals[0]?.milliGpuMs).toBeGreaterThan(0n);
+    for (const total of totals) expect(total).toEqual(totals[0]);
+  });
+
+  it('I35: reads one snapshot: what one transaction moves between users is in every report once', async () => {
+    const startedAtMs = nowMs - 3 * MS_PER_DAY;
+    const moving = { milliGpus: 8_000, startedAtMs, endedAtMs: startedAtMs + 30 * MS_PER_HOUR };
+    await insertRuns(test, [
+      { ...moving, key: 'here', user: 'anna' },
+      { ...moving, key: 'there', user: 'zoe', endedAtMs: startedAtMs + 1 },
+    ]);
+    const window = { startAtMs: startedAtMs - MS_PER_DAY, endAtMs: nowMs - MS_PER_DAY };
+    const asked = { step: 'hour', by: ['user'], filter: NO_FILTER } as const;
+    const total = (): Promise<bigint> =>
+      withUsageReport(
+        test.database,
+        calendar,
+        { ...asked, windowAt: () => window },
+        async ({ rows }) => {
+          let sum = 0n;
+          for await (const row of rows) sum += row.milliGpuMs;
+          return sum;
+        },
+      );
+    const before = await total();
+    let isOver = false;
+    const moves = async (): Promise<number> => {
+      let moved = 0;
+      for (; !isOver; moved += 1) {
+        await test.query(
+          `update run set ended_at_ms = case when ended_at_ms = $1 then $2::bigint else $1::bigint end
+           where record_key in ('here', 'there')`,
+          [startedAtMs + 1, moving.endedAtMs],
+        );
+        await aggregateAll(test, calendar, {
+          startAtMs: startedAtMs,
+          endAtMs: startedAtMs + 4 * MS_PER_HOUR,
+        });
+      }
+      return moved;
+    };
+    const moved = moves();
+    for (let n = 0; n < 20; n += 1) expect(await total()).toBe(before);
+    isOver = true;
+    expect(await moved).toBeGreaterThan(1);
+  }, 60_000);
+
+  it('G1, I5: hours, days, weeks and months of one window add up to the window, per user', async () => {
     const window = { startAtMs: nowMs - 8 * MS_PER_DAY + 123, endAtMs: nowMs - 12_345 };
     const totals = [];
     for (const step of STEPS) {

@@ -1,5 +1,6 @@
 // Audits of books that are right, at rest and while they change: no findings.
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { auditStanding } from '../../db/audit-records.js';
 import { auditBooks } from '../../db/period-audit.js';
 import { Calendar } from '../../domain/calendar.js';
 import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE } from '../../domain/units.js';
@@ -72,7 +73,35 @@ describe('an audit of books that are right', () => {
     const report = await deepCheck(test, calendar, { range });
     expect(report.checked).toEqual({ hour: 10, day: 0, week: 0, month: 0 });
     expect(report.notJudged).toEqual({ hour: 16, day: 1, week: 0, month: 0 });
-    expect(report.findings).toEqual([]);
+    // Fourteen hours and the day are in the ledger.
+    expect(report).toMatchObject({ findings: [], staleNotJudged: 15 });
+  });
+
+  it('keeps a wrong period in mind until all of the ledger was judged and found right', async () => {
+    const calendar = Calendar.of('UTC');
+    test = await createTestDatabase();
+    await openTestBooks(test);
+    const day = calendar.periodAt('day', Date.UTC(2026, 0, 6));
+    await setOrigin(test, day.startAtMs);
+    await insertRuns(test, oddRuns(day.startAtMs, MS_PER_DAY, 30, 1));
+    await aggregateNow(test, calendar, { ...day, reprocess: 'stale' });
+    expect(await auditStanding(test.database)).toEqual({ periodsWrong: 0, newest: null });
+    const ten = day.startAtMs + 10 * MS_PER_HOUR;
+    await test.query('update usage_hour set run_ms = run_ms + 7 where period_start_at_ms = $1', [
+      ten,
+    ]);
+    expect((await deepCheck(test, calendar)).periodsWrong).toBe(1);
+    const late = { startedAtMs: day.startAtMs, endedAtMs: day.startAtMs + 1 };
+    await insertRuns(test, [{ key: 'late', user: 'u9', milliGpus: 1, ...late }]);
+    // The first hour is stale now, so that nothing behind it can be judged.
+    expect(await deepCheck(test, calendar)).toMatchObject({ periodsWrong: 0, staleNotJudged: 25 });
+    expect((await auditStanding(test.database)).periodsWrong).toBe(1);
+    await aggregateNow(test, calendar, { ...day, reprocess: 'all' });
+    expect(await deepCheck(test, calendar)).toMatchObject({ periodsWrong: 0, staleNotJudged: 0 });
+    expect(await auditStanding(test.database)).toMatchObject({
+      periodsWrong: 0,
+      newest: { askedBy: 'command', sample: null },
+    });
   });
 });
 

@@ -132,6 +132,17 @@ describe('building one hour', () => {
     expect(rows).toEqual(expected === null ? [] : [expected]);
   });
 
+  it('I8: no row says more than its runs could run, and PostgreSQL refuses less than nothing', async () => {
+    const rows = await test.query<{ run_ms: string; longest: string }>(
+      `select run_ms, (runs_carried_in + runs_started) * 3600000 as longest from usage_hour`,
+    );
+    expect(rows.length).toBeGreaterThan(3);
+    for (const row of rows) expect(BigInt(row.run_ms)).toBeLessThanOrEqual(BigInt(row.longest));
+    for (const column of ['run_ms', 'milli_gpu_ms', 'milli_gpus_out']) {
+      await expect(test.query(`update usage_hour set ${column} = -1`)).rejects.toThrow(column);
+    }
+  });
+
   it('writes no usage row when nothing changed (G5)', async () => {
     const result = await buildPeriod(test.database, hour(2));
     expect(result).toMatchObject({ rowCount: 4, rowsWritten: 0, rowsRemoved: 0 });

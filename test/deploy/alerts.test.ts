@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { AUDIT_MEANING } from '../../domain/audit.js';
 import { GAUGES, MEASURED } from '../../domain/metrics.js';
 import { COUNTED_STATES } from '../../domain/period-counts.js';
 import { itWithPromtool, promtool } from '../support/promtool.js';
@@ -54,13 +55,19 @@ function withRule({ name, text }: Rule, pattern: RegExp, replacement: string): s
 }
 
 describe('the alerts', () => {
-  it('are ten, each with severity, summary, description and the section of the runbook of its name', () => {
-    expect(rules).toHaveLength(10);
+  it('are eleven, each with severity, summary, description and the section of the runbook of its name', () => {
+    expect(rules).toHaveLength(11);
     for (const { name, text } of rules) {
       expect([name, text]).toEqual([name, expect.stringMatching(/severity: (critical|warning)\n/)]);
       expect([name, text]).toEqual([name, expect.stringMatching(/\n {10}summary: \S/)]);
       expect([name, text]).toEqual([name, expect.stringMatching(/\n {10}description: >-\n/)]);
       expect(text).toContain(`runbook_url: deploy/RUNBOOK.md#${name.toLowerCase()}\n`);
+    }
+  });
+
+  it('of the audit explain each of its codes', () => {
+    for (const [code, meaning] of Object.entries(AUDIT_MEANING)) {
+      expect(runbook).toMatch(new RegExp(`\\| ${code} +\\| ${meaning} +\\|`));
     }
   });
 
@@ -101,7 +108,7 @@ describe('the alerts', () => {
       'rules',
       join(deploy, 'prometheus/alerts.yml'),
     ]);
-    expect([exitCode, output]).toEqual([0, expect.stringContaining('10 rules found')]);
+    expect([exitCode, output]).toEqual([0, expect.stringContaining('11 rules found')]);
   });
 
   itWithPromtool('fire when they should and stay silent when they should', () => {

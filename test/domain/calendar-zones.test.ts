@@ -41,7 +41,7 @@ const timeLimitMs = isTorture ? 3_600_000 : 60_000;
 
 describe(`G4 in ${zones.length} zones, years ${sample}`, () => {
   it(
-    'days, weeks and months tile time, begin at whole minutes, and are unions of the next finer ones',
+    'I6, I7: days, weeks and months tile time, begin at whole minutes, and are unions of the next finer ones',
     () => {
       expect(problemsOfEveryZone(coarseProblems)).toEqual([]);
     },
@@ -49,7 +49,7 @@ describe(`G4 in ${zones.length} zones, years ${sample}`, () => {
   );
 
   it(
-    'hours tile the 27 hours before and after every change of the clocks, and every day start is one of an hour',
+    'I6, I7: hours tile the 27 hours before and after every change of the clocks, and every day start is one of an hour',
     () => {
       expect(problemsOfEveryZone(hourProblems)).toEqual([]);
     },

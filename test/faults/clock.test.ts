@@ -1,6 +1,7 @@
 // Clocks that disagree (F20): nothing is judged by a wrong clock, and work goes on by itself when it is right again.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { wakeKeeper } from '../../client/keeper.js';
+import { currentFailures } from '../../db/ledger-store.js';
 import { differences, insertRuns, ledgerDigests, setOrigin } from '../support/runs.js';
 import { LIMITS, openTemporalBooks, until, type TemporalBooks } from '../support/temporal-books.js';
 
@@ -45,10 +46,13 @@ describe('a worker whose clock is not the database’s', () => {
       );
     });
     expect(await ledgerDigests(books.test)).toEqual([]);
+    const [newest] = await currentFailures(books.test.database);
+    expect(newest).toMatchObject({ granularity: 'hour', code: 'CLOCK_SKEW' });
+    expect(newest?.detail).toContain('timedatectl');
     skewMs = -2 * MINUTE_MS;
     await keeper.result();
     expect((await ledgerDigests(books.test)).length).toBeGreaterThanOrEqual(3);
     expect(await differences(books.test)).toEqual([]);
-    expect(await books.test.query('select * from period_failure')).toEqual([]);
+    expect(await currentFailures(books.test.database)).toEqual([]);
   }, 60_000);
 });

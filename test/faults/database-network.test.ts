@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Database } from '../../db/database.js';
 import { buildPeriod } from '../../db/period-builder.js';
+import { StatementWatch } from '../../db/statement-watch.js';
 import { isJobhoursError } from '../../domain/errors.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
@@ -65,6 +66,12 @@ const numbers = {
 /** A connection at rest in the pool, so that the stall meets a statement and not the connect. */
 const warm = (): Promise<unknown> => far.database.execute(plain('select 1'), {});
 
+/** How long nothing was heard, as the message says it. */
+function waitedMsIn({ message }: Error): number {
+  return Number(/no sign of an answer for (\d+\.\d) s/.exec(message)?.[1]) * 1_000;
+}
+const ROUNDING_MS = 50;
+
 describe('a stalled network (F13)', () => {
   it.each<[string, (database: Database) => Promise<unknown>]>([
     ['a single statement', (database) => database.execute(plain('select 1'), {})],
@@ -115,7 +122,8 @@ describe('a stalled network (F13)', () => {
     const error = await failure(work(far.database));
     expect(error).toMatchObject({ code: 'DATABASE_MISSING', retryable: true });
     expect(error.message).toContain(`127.0.0.1:${proxy.port}/test_`);
-    expect(error.message).toContain(`no answer for ${TIMEOUT_MS / 1_000} s`);
+    expect(waitedMsIn(error)).toBeGreaterThanOrEqual(TIMEOUT_MS / 2);
+    expect(waitedMsIn(error)).toBeLessThanOrEqual(error.tookMs + ROUNDING_MS);
     expect(error.tookMs).toBeLessThan(TIMEOUT_MS + SLACK_MS);
     proxy.resume();
     await warm();
@@ -141,6 +149,9 @@ describe('a stalled network (F13)', () => {
     });
     const error = await failure(work);
     expect(error.message).toContain('the server works on nothing for this connection');
+    // It is given up after half of the time-out, and says so.
+    expect(waitedMsIn(error)).toBeLessThan(TIMEOUT_MS);
+    expect(waitedMsIn(error)).toBeLessThanOrEqual(error.tookMs + ROUNDING_MS);
     expect(error.tookMs).toBeLessThan(TIMEOUT_MS + SLACK_MS);
   });
 
@@ -213,6 +224,104 @@ describe('a statement that takes longer than the time-out (F13)', () => {
     const connected = proxy.connected;
     for (let n = 0; n < 200; n += 1) await far.database.execute(plain('select 1'), {});
     expect(proxy.connected).toBe(connected);
+  });
+});
+
+describe('the backend that the watch looks for', () => {
+  const look = (settings: string): Promise<unknown> =>
+    test.query(`alter database ${new URL(test.url).pathname.slice(1)} ${settings}`);
+  beforeAll(async () => {
+    // New sessions of the database, such as the watch's, find these in the place of PostgreSQL's own.
+    await test.query('create schema set_back');
+    await test.query(`create function set_back.clock_timestamp() returns timestamptz
+      return pg_catalog.clock_timestamp() - interval '1 day'`);
+    await test.query('create schema reused');
+    await test.query(`create view reused.pg_stat_activity as
+      select pid, state, wait_event_type, backend_start + interval '1 us' as backend_start
+      from pg_catalog.pg_stat_activity`);
+  });
+  afterEach(() => look('reset search_path'));
+
+  it('is found when the clock of the server was set back behind the start of its connection (F20)', async () => {
+    await warm();
+    await look('set search_path = set_back, public, pg_catalog');
+    await expect(far.database.execute(plain('select pg_sleep(2.6)'), {})).resolves.toBe(1);
+  });
+
+  it('is not another one that was given its pid, however busy that is', async () => {
+    await warm();
+    await look('set search_path = reused, public, pg_catalog');
+    const error = await failure(far.database.execute(plain('select pg_sleep(20)'), {}));
+    expect(error.message).toContain('the server has lost this connection');
+    expect(error.tookMs).toBeLessThan(TIMEOUT_MS + SLACK_MS);
+  });
+});
+
+describe('a watch that is not let in', () => {
+  const SHORT_MS = 1_000;
+  /** By SQLSTATE: how the server refuses new connections of a role. */
+  const REFUSALS = {
+    '28P01': (role: string) => `alter role ${role} password 'rotated'`,
+    '28000': (role: string) => `alter role ${role} nologin`,
+    '53300': (role: string) => `alter role ${role} connection limit 0`,
+  };
+
+  const states = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[];
+
+  /** Runs `run` for each role on a connection that was there before the server refused new ones. */
+  async function eachRefused<T>(
+    run: (database: Database) => Promise<T>,
+    before: () => void = () => undefined,
+  ): Promise<T[]> {
+    const roles = states.map((sqlstate) => `watched_${sqlstate.toLowerCase()}`);
+    const databases = roles.map((username) => {
+      const url = Object.assign(new URL(far.url), { username, password: 'first' });
+      return Database.open({ url: url.href, timeoutMs: SHORT_MS });
+    });
+    try {
+      for (const [index, role] of roles.entries()) {
+        await test.query(`create role ${role} login password 'first'`);
+        await databases[index]?.execute(plain('select 1'), {});
+      }
+      for (const [index, state] of states.entries()) {
+        await test.query(REFUSALS[state](roles[index] ?? ''));
+      }
+      before();
+      return await Promise.all(databases.map(run));
+    } finally {
+      await Promise.all(databases.map((database) => database.close()));
+      for (const role of roles) await test.query(`drop role ${role}`);
+    }
+  }
+
+  it('leaves a statement at work in peace: the server lives (F13, F14)', async () => {
+    const rows = await eachRefused((database) => database.execute(plain('select pg_sleep(3)'), {}));
+    expect(rows).toEqual([1, 1, 1]);
+  });
+
+  it('waits for a lost statement ten times the time-out, and not without end (F13, F14)', async () => {
+    const errors = await eachRefused(
+      (database) => failure(database.execute(plain('select pg_sleep(60)'), {})),
+      () => proxy.stall('open'),
+    );
+    for (const [index, error] of errors.entries()) {
+      expect(error).toMatchObject({ code: 'DATABASE_MISSING', retryable: true });
+      expect(error.message).toContain(`SQLSTATE ${states[index]}`);
+      expect(waitedMsIn(error)).toBeGreaterThanOrEqual(10 * SHORT_MS);
+      expect(error.tookMs).toBeLessThan(11 * SHORT_MS + SLACK_MS);
+    }
+  }, 30_000);
+
+  it('knows at once that a statement is lost when its database is not there', async () => {
+    const url = Object.assign(new URL(test.url), { pathname: '/no_such_database' });
+    const watch = new StatementWatch({ url: url.href, timeoutMs: TIMEOUT_MS });
+    const client = await test.connect();
+    client.on('error', () => undefined);
+    const answer = client.query('select pg_sleep(20)');
+    answer.catch(() => undefined);
+    const error = await failure(watch.during(client, 'sleep', answer));
+    expect(error.message).toContain('the server has lost this connection');
+    expect(error.tookMs).toBeLessThan(TIMEOUT_MS + SLACK_MS);
   });
 });
 

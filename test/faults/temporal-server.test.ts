@@ -93,7 +93,9 @@ describe('a Temporal server that is killed while a backfill and the keeper work'
     'F22: started without its database, gets its schedules and its backfills back from those who work with it',
     async () => {
       await begin();
-      const endSchedules = await keepSchedules(one.temporal, context(), 300);
+      const notes: string[] = [];
+      const note = (text: string): void => void notes.push(text);
+      const endSchedules = await keepSchedules(one.temporal, context(), { note, againMs: 300 });
       try {
         await temporal.kill();
         const built = await ledgerDigests(one.test);

@@ -45,6 +45,7 @@ export async function runCommand(
       });
     },
     withTemporal: unused,
+    whenInterrupted: () => undefined,
     wakeKeeper: unused,
     print: (text) => void lines.out.push(text),
     note: (text) => void lines.err.push(text),

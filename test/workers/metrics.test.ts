@@ -2,12 +2,13 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { wakeKeeper } from '../../client/keeper.js';
+import { Calendar } from '../../domain/calendar.js';
 import { GAUGES, MEASURED, type Metric } from '../../domain/metrics.js';
 import { GRANULARITIES } from '../../domain/period.js';
 import { COUNTED_STATES } from '../../domain/period-counts.js';
 import { MS_PER_HOUR, MS_PER_SECOND } from '../../domain/units.js';
 import type { usageKeeper } from '../../workflows/index.js';
-import { startGauges, type RunningGauges } from '../../workers/metrics.js';
+import { startGauges, type GaugeOptions, type RunningGauges } from '../../workers/metrics.js';
 import { startWorker, type RunningWorker, type UsageWorkerOptions } from '../../workers/worker.js';
 import { itWithPromtool, promtool } from '../support/promtool.js';
 import { aggregateNow, insertRuns, setOrigin } from '../support/runs.js';
@@ -232,18 +233,21 @@ describe('a worker', () => {
 describe('the gauges', () => {
   const read = async (name: string): Promise<number> => valueOf(await samples(), name);
 
+  const gaugeOptions = (): GaugeOptions => ({
+    database: books.test.database,
+    booksName: books.books.name,
+    calendar: books.calendar,
+    graceMs: SETTINGS.graceMs,
+    everyMs: 50,
+    keepMs: 1_500,
+    logger: {
+      info: (text) => void notes.push(`info ${text}`),
+      warn: (text) => void notes.push(`warn ${text}`),
+    },
+  });
+
   beforeAll(() => {
-    gauges = startGauges({
-      database: books.test.database,
-      booksName: books.books.name,
-      calendar: books.calendar,
-      graceMs: SETTINGS.graceMs,
-      everyMs: 50,
-      logger: {
-        info: (text) => void notes.push(`info ${text}`),
-        warn: (text) => void notes.push(`warn ${text}`),
-      },
-    });
+    gauges = startGauges(gaugeOptions());
   });
 
   it('follow the ledger: all hours are good after the keeper was there', async () => {
@@ -255,20 +259,101 @@ describe('the gauges', () => {
   it('say that the database is not reachable, warn once, and say it when it is back', async () => {
     await books.test.query('alter table usage_change rename to usage_change_gone');
     await until('0', async () => (await read(GAUGES.databaseReachable.name)) === 0, 10_000);
-    // What was read last stays, so that no figure looks like an empty ledger.
+    // What was read last stays for a while, so that one failed read starts no alert anew.
     expect(hours(await samples())['good']).toBe(6);
+    await until('withdrawn', async () => Number.isNaN(hours(await samples())['good']));
     await books.test.query('alter table usage_change_gone rename to usage_change');
     await until('1', async () => (await read(GAUGES.databaseReachable.name)) === 1, 10_000);
+    expect(hours(await samples())['good']).toBe(6);
     expect(notes).toHaveLength(2);
     expect(notes[0]).toMatch(/^warn the metrics could not be read: .*usage_change/);
     expect(notes[1]).toBe('info the metrics are read again');
   });
 
+  it('are withdrawn, each of them, while a read hangs', async () => {
+    const other = await books.test.connect();
+    await other.query('begin; lock table usage_change');
+    await until('0', async () => (await read(GAUGES.databaseReachable.name)) === 0, 10_000);
+    const own = new Set<string>(Object.values(GAUGES).map(({ name }) => name));
+    const figures = (await samples()).filter(({ name }) => own.has(name));
+    expect(figures.filter(({ value }) => !Number.isNaN(value))).toEqual([
+      expect.objectContaining({ name: GAUGES.databaseReachable.name, value: 0 }),
+    ]);
+    expect(figures.length).toBeGreaterThan(20);
+    await other.query('commit');
+    await until('1', async () => (await read(GAUGES.databaseReachable.name)) === 1, 10_000);
+    expect(hours(await samples())['good']).toBe(6);
+  });
+
+  it('stop within a second or two while a read hangs', async () => {
+    const other = await books.test.connect();
+    await other.query('begin; lock table usage_change');
+    const hanging = startGauges({ ...gaugeOptions(), everyMs: 10 });
+    await until('a read hangs', async () => {
+      const waiting = `select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return (await books.test.query(waiting)).length > 0;
+    });
+    const sinceMs = performance.now();
+    await hanging.stop();
+    const tookMs = performance.now() - sinceMs;
+    await other.query('commit');
+    expect(tookMs).toBeLessThan(2_500);
+  });
+
+  it('keep no worker from stopping while a read hangs', async () => {
+    const other = await books.test.connect();
+    await other.query('begin; lock table usage_change');
+    const second = await startWorker(await options(address));
+    await until('its read hangs', async () => {
+      const waiting = `select from pg_stat_activity where datname = current_database()
+        and application_name = 'jobhours worker' and wait_event_type = 'Lock'`;
+      return (await books.test.query(waiting)).length > 0;
+    });
+    const sinceMs = performance.now();
+    await second.shutdown();
+    const tookMs = performance.now() - sinceMs;
+    await other.query('commit');
+    expect(tookMs).toBeLessThan(5_000);
+  });
+
+  it('that cannot be counted are no database that cannot be reached, and a log that fails ends nothing', async () => {
+    const said: string[] = [];
+    let faults = 6;
+    // Of a zone that no other calendar here has: they are shared.
+    const calendar = Calendar.of('Etc/GMT+12');
+    const count = calendar.countWithin.bind(calendar);
+    calendar.countWithin = (granularity, span) => {
+      faults -= 1;
+      if (faults >= 0) throw new Error('planted');
+      return count(granularity, span);
+    };
+    const logger = {
+      info: (text: string) => void said.push(`info ${text}`),
+      warn: (text: string) => {
+        said.push(`warn ${text}`);
+        throw new Error('the log is full');
+      },
+    };
+    const own = startGauges({ ...gaugeOptions(), calendar, logger });
+    try {
+      await until('it goes on', () => Promise.resolve(said.length === 2), 10_000);
+      expect(said).toEqual([
+        'warn the metrics could not be set: planted',
+        'info the metrics are read again',
+      ]);
+      expect(await read(GAUGES.databaseReachable.name)).toBe(1);
+    } finally {
+      calendar.countWithin = count;
+      await own.stop();
+    }
+  });
+
   it('keep a wrong audit until one of all periods finds nothing, whatever samples say', async () => {
     const audit = (wrong: number, sample: number | null): Promise<unknown> =>
       books.test.query(
-        `insert into audit (began_at_ms, ended_at_ms, asked_by, sample, seed, periods_checked, periods_not_judged, periods_wrong, findings)
-         select at, at, 'schedule', $2::int, 7, 10, 0, $1::int, '[]'
+        `insert into audit (began_at_ms, ended_at_ms, asked_by, sample, seed, periods_checked, periods_not_judged, stale_not_judged, periods_wrong, findings)
+         select at, at, 'schedule', $2::int, 7, 10, 0, 0, $1::int, '[]'
          from (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint at) now`,
         [wrong, sample],
       );

@@ -131,7 +131,7 @@ describe('the workflows of this version', () => {
     );
   });
 
-  it('replay the recorded histories of every version (G10)', async () => {
+  it('replay the recorded histories of every version (G10, I36)', async () => {
     const bundle = await workflowBundle();
     expect(files().length).toBeGreaterThanOrEqual(9);
     for (const file of files()) await replay(bundle, file);

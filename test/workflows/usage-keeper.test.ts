@@ -1,6 +1,7 @@
 // The keeper and the tick against a real Temporal server and PostgreSQL: first run, reset, outage, lost wakes.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { wakeKeeper } from '../../client/keeper.js';
+import { currentFailures } from '../../db/ledger-store.js';
 import { keeperWake } from '../../domain/workflow-input.js';
 import type { usageKeeper, usageTick } from '../../workflows/index.js';
 import { differences, insertRuns, ledgerDigests, setOrigin } from '../support/runs.js';
@@ -152,4 +153,37 @@ describe('wakes', () => {
     // Otherwise it never ended while it was being woken.
     expect(runs.size).toBeGreaterThan(10);
   }, 120_000);
+});
+
+describe('a period that cannot be built', () => {
+  it('is recorded with what PostgreSQL says and what to do, when it was tried long enough', async () => {
+    const own = await openTemporalBooks();
+    try {
+      const [first, second] = [4, 3].map(
+        (hours) => own.calendar.startOf('hour', nowMs()) - hours * HOUR_MS,
+      );
+      await setOrigin(own.test, first ?? 0);
+      const across = { startedAtMs: (first ?? 0) + 1, endedAtMs: (second ?? 0) + 1 };
+      await insertRuns(own.test, [{ key: 'a', user: 'jay', milliGpus: 1, ...across }]);
+      await own.work();
+      const keeper = own.temporal.client.workflow.getHandle<typeof usageKeeper>(own.names.keeper);
+      const mend = async () => {
+        await wakeKeeper(own.temporal, own.books.name, 'hour', LIMITS);
+        return keeper.result();
+      };
+      await mend();
+      // By hand: the carry of the second hour is gone, and the second hour must be built from it.
+      await own.test.query('delete from usage_hour where period_start_at_ms = $1', [first]);
+      await own.test.query('delete from period where start_at_ms = $1', [second]);
+      const { outcome, failed } = await mend();
+      expect(outcome).not.toContain('by others');
+      expect(failed).toBe(1);
+      const [failure, ...others] = await currentFailures(own.database);
+      expect(others).toEqual([]);
+      expect(failure).toMatchObject({ granularity: 'hour', startAtMs: second, code: 'REPLAN' });
+      expect(failure?.detail).toMatch(/periods check --deep.*check constraint.*SQLSTATE 23514/);
+    } finally {
+      await own.close();
+    }
+  }, 60_000);
 });
