@@ -202,12 +202,12 @@ function printResult(
 
 async function bringUpToDate(context: CommandContext, hasBegun: boolean): Promise<void> {
   const command = await context.wakeKeeper();
-  if (!hasBegun)
+  if (command !== null) context.note(`Then bring the books up to date: ${command}`);
+  else if (hasBegun) context.note('The keeper was woken: it brings the books up to date.');
+  else
     context.note(
-      'The books have not begun: reports compute from the runs; a backfill begins them.',
+      'The books have not begun: reports compute from the runs, a backfill begins them.',
     );
-  else if (command === null) context.note('The keeper was woken: it brings the books up to date.');
-  else context.note(`Then bring the books up to date: ${command}`);
 }
 
 function refuseRejected(summary: ImportSummary): void {

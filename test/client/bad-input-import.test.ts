@@ -7,6 +7,7 @@ import { registerImport } from '../../client/commands/import.js';
 import { runCommand, type CommandRun } from '../support/command-run.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
 import { countOf, sacctLine } from '../support/imports.js';
+import { setOrigin } from '../support/runs.js';
 
 let test: TestDatabase;
 let folder: string;
@@ -278,10 +279,14 @@ describe('the end of an import', () => {
   it('wakes the keeper once when something changed, and not when nothing did', async () => {
     woken.length = 0;
     const first = await imported('csv', HEADER + GOOD, ['--source', 'wake']);
-    expect(first.stderr).toContain('The keeper was woken: it brings the books up to date.');
+    expect(first.stderr).toContain('The books have not begun: reports compute from the runs');
     expect(woken).toHaveLength(1);
     await imported('csv', HEADER + GOOD, ['--source', 'wake']);
     expect(woken).toHaveLength(1);
+    await setOrigin(test, Date.UTC(2026, 0, 1));
+    const second = await imported('csv', HEADER + GOOD, ['--source', 'wake again']);
+    expect(second.stderr).toContain('The keeper was woken: it brings the books up to date.');
+    expect(woken).toHaveLength(2);
   });
 
   it.each(['csv', 'sacct'])('is a clear warning when a %s file has no records', async (format) => {
