@@ -5,7 +5,7 @@
  */
 import type { Reprocess } from '../domain/backfill-plan.js';
 import type { Calendar } from '../domain/calendar.js';
-import type { LedgerState } from '../domain/ledger.js';
+import { withoutStale, type LedgerState } from '../domain/ledger.js';
 import { contains, PART_OF, type Granularity, type Period, type Span } from '../domain/period.js';
 import {
   PeriodBuilds,
@@ -13,7 +13,7 @@ import {
   type AggregateStore,
   type AggregateSummary,
 } from './period-builds.js';
-import { covers, subtract } from '../domain/spans.js';
+import { covers } from '../domain/spans.js';
 
 export interface AggregateRequest extends Span {
   readonly granularity: Granularity;
@@ -133,10 +133,7 @@ class Aggregation {
     const state = await this.store.ledgerState();
     const wanted = this.wanted(granularity, state, true);
     const part = PART_OF[granularity] ?? 'hour';
-    const good = subtract(
-      state.ranges[part],
-      state.stale.filter((period) => period.granularity === part),
-    );
+    const good = withoutStale(state, part);
     this.builds.announce(wanted.length);
     for (const period of wanted) {
       const parts = [...this.calendar.periodsWithin(part, period)].filter((one) =>

@@ -3,9 +3,9 @@
  * built when all pieces are done. Pure; what the keeper builds by itself is domain/plan.ts.
  */
 import type { Calendar } from './calendar.js';
-import type { LedgerState } from './ledger.js';
-import { intersection, PART_OF, type Granularity, type Period, type Span } from './period.js';
-import { covers, subtract, union } from './spans.js';
+import { withoutStale, type LedgerState } from './ledger.js';
+import { intersection, PART_OF, type Period, type Span } from './period.js';
+import { covers, union } from './spans.js';
 
 /** Which periods of a range are built: those not in the ledger, also those that no longer fit, or every one. */
 export const REPROCESS = ['missing', 'stale', 'all'] as const;
@@ -64,9 +64,9 @@ export function coarsePeriodsOf(input: CoarseInput): CoarsePlan {
   const originAtMs = input.originAtMs ?? Number.NEGATIVE_INFINITY;
   const build: CoarsePeriod[] = [];
   const blocked: BlockedCoarse[] = [];
-  let parts = goodSpans(input.ledger, 'hour');
+  let parts = withoutStale(input.ledger, 'hour');
   for (const granularity of ['day', 'week', 'month'] as const) {
-    const good = goodSpans(input.ledger, granularity);
+    const good = withoutStale(input.ledger, granularity);
     const built: Span[] = [];
     for (const period of input.calendar.periodsTouching(granularity, input.range)) {
       const isDue = period.endAtMs + input.graceMs <= input.ledger.nowMs;
@@ -96,13 +96,5 @@ function isWanted(input: CoarseInput, period: Period, good: readonly Span[]): bo
   return !covers(
     input.reprocess === 'missing' ? input.ledger.ranges[period.granularity] : good,
     period,
-  );
-}
-
-/** Spans of the ledger without the stale periods. */
-function goodSpans(ledger: LedgerState, granularity: Granularity): Span[] {
-  return subtract(
-    ledger.ranges[granularity],
-    ledger.stale.filter((period) => period.granularity === granularity),
   );
 }

@@ -37,6 +37,14 @@ export interface LedgerState {
   readonly stale: readonly StalePeriod[];
 }
 
+/** Spans of the ledger without its stale periods. */
+export function withoutStale({ ranges, stale }: LedgerState, granularity: Granularity): Span[] {
+  return subtract(
+    ranges[granularity],
+    stale.filter((period) => period.granularity === granularity),
+  );
+}
+
 /**
  * Spans whose periods readers may take from the ledger (DESIGN section 6): an hour when no stale hour lies at
  * or before it in its unbroken chain of ledger hours, because a comparison shows where an error begins and not how far
@@ -47,16 +55,10 @@ export function goodForReaders(
   state: LedgerState,
   calendar: Calendar,
 ): Record<Granularity, Span[]> {
-  const stale = (granularity: Granularity): StalePeriod[] =>
-    state.stale.filter((period) => period.granularity === granularity);
-  const hour = beforeFirstStale(state.ranges.hour, stale('hour'));
+  const staleHours = state.stale.filter((period) => period.granularity === 'hour');
+  const hour = beforeFirstStale(state.ranges.hour, staleHours);
   const made = (granularity: Granularity, parts: readonly Span[]): Span[] =>
-    wholePeriods(
-      subtract(state.ranges[granularity], stale(granularity)),
-      parts,
-      granularity,
-      calendar,
-    );
+    wholePeriods(withoutStale(state, granularity), parts, granularity, calendar);
   const day = made('day', hour);
   return { hour, day, week: made('week', day), month: made('month', day) };
 }
