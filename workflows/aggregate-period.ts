@@ -22,7 +22,7 @@ export async function aggregatePeriod(input: AggregateInput): Promise<BuildSumma
     setCurrentDetails(`${title}: ${summary.outcome}`);
     return summary;
   } catch (error) {
-    if (isCancellation(error)) throw error;
+    if (wasCancelled(error)) throw error;
     const { code, detail } = failureText(error);
     const { booksName, granularity, startAtMs, label } = input;
     await CancellationScope.nonCancellable(() =>
@@ -37,6 +37,11 @@ export async function aggregatePeriod(input: AggregateInput): Promise<BuildSumma
       nonRetryable: true,
     });
   }
+}
+
+/** True also when the worker died before it could say that it had stopped: then the error is a time-out. */
+export function wasCancelled(error: unknown): boolean {
+  return isCancellation(error) || CancellationScope.current().consideredCancelled;
 }
 
 /** What is recorded of a period that others changed each time that it was built, or whose rows do not fit. */

@@ -11,7 +11,6 @@ import {
   defineQuery,
   defineSignal,
   executeChild,
-  isCancellation,
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
@@ -23,7 +22,12 @@ import type { BackfillPiece, Reprocess } from '../domain/backfill-plan.js';
 import { ids } from '../domain/ids.js';
 import type { BackfillInput, WorkflowLimits } from '../domain/workflow-input.js';
 import { buildActivities, shortActivities } from './activity-calls.js';
-import { aggregatePeriod, aggregateTitle, replanFailure } from './aggregate-period.js';
+import {
+  aggregatePeriod,
+  aggregateTitle,
+  replanFailure,
+  wasCancelled,
+} from './aggregate-period.js';
 
 /** What the keeper asks before it tells what an operator wants. */
 const isPausedQuery = defineQuery<boolean>('isPaused');
@@ -46,9 +50,9 @@ export async function backfill(input: BackfillInput): Promise<EndedBackfill> {
       return await end(input, progress, 'completed');
     }
   } catch (error) {
-    await CancellationScope.nonCancellable(() =>
-      end(input, progress, isCancellation(error) ? 'cancelled' : 'failed'),
-    );
+    // Asked here: inside of the scope below nothing is cancelled.
+    const ending = wasCancelled(error) ? 'cancelled' : 'failed';
+    await CancellationScope.nonCancellable(() => end(input, progress, ending));
     throw error;
   }
   return continueAsNew<typeof backfill>(progress.handover());

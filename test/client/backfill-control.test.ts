@@ -7,13 +7,21 @@ import { showBackfill } from '../../client/backfill-view.js';
 import { createBackfill, waitForBackfill, type BackfillRequest } from '../../client/backfill.js';
 import { wakeKeeper } from '../../client/keeper.js';
 import { aggregateNow, differences, insertRuns, setOrigin } from '../support/runs.js';
-import { LIMITS, openTemporalBooks, until, type TemporalBooks } from '../support/temporal-books.js';
+import {
+  LIMITS,
+  openTemporalBooks,
+  testTemporal,
+  until,
+  type TemporalBooks,
+} from '../support/temporal-books.js';
+import { endWorkerProcesses, startWorkerProcess } from '../support/worker-process.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 const opened: TemporalBooks[] = [];
 afterAll(async () => {
+  await endWorkerProcesses();
   for (const one of opened) await one.close();
 });
 
@@ -239,6 +247,22 @@ describe('a backfill that is cancelled', () => {
     );
     expect(found).toEqual({ hours: hoursBuilt, after: 0 });
   }, 60_000);
+
+  it('is cancelled, not failed, when its worker died in the middle of a build (F1)', async () => {
+    const one = await openBooks();
+    const dying = startWorkerProcess({
+      ...{ url: one.test.url, temporal: testTemporal() },
+      selfSignal: { name: 'SIGKILL', statement: 40, of: 'period-hour/build', when: 'sent' },
+    });
+    await dying.polling;
+    const request = { ...REQUEST, name: 'orphan', ...far(one, 200, 190) };
+    const { name } = await createBackfill(one.temporal, one, request);
+    expect(await dying.exited).toBe('SIGKILL');
+    const cancelled = cancelBackfill(one.temporal, one, name);
+    await one.work();
+    expect((await cancelled).outcome).toBe('cancelled');
+    expect(await one.test.query('select * from period_failure')).toEqual([]);
+  }, 90_000);
 
   it('is not started again by its name', async () => {
     const one = await openBooks();
