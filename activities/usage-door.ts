@@ -41,6 +41,8 @@ export interface UsageDoor {
   /** Sets the origin when there is none; returns the origin in force. */
   beginBooks(originAtMs: number): Promise<number>;
   countRunsStartedBefore(atMs: number): Promise<number>;
+  /** The start of the oldest run; null without runs. */
+  firstRunAtMs(): Promise<number | null>;
   planningState(): Promise<PlanningState>;
   aggregateStore(request: AggregateStoreRequest): AggregateStore;
   recordFailure(failure: NewFailure): Promise<void>;

@@ -25,11 +25,20 @@ async function beginBooks(door: UsageDoor): Promise<WakeOutcome> {
   const hourAtMs = door.calendar.startOf('hour', await door.requireClock());
   const originAtMs = await door.beginBooks(hourAtMs);
   const olderRuns = await door.countRunsStartedBefore(originAtMs);
+  const olderHours = await hoursOfOlderRuns(door, originAtMs);
   const outcome =
     `first run: the books are kept from ${instantText(originAtMs)}, nothing is built yet` +
     (olderRuns === 0
       ? ''
-      : `; ${olderRuns} older runs are not included: jobhours backfill create --start oldest`);
-  log.warn(outcome, { code: 'FIRST_RUN', originAtMs, olderRuns });
+      : `; ${olderRuns} older runs in ${olderHours} hours are not included: jobhours backfill create --start oldest`);
+  log.warn(outcome, { code: 'FIRST_RUN', originAtMs, olderRuns, olderHours });
   return { outcome };
+}
+
+/** How many hours a backfill from the oldest run to the origin builds; 0 without older runs. */
+async function hoursOfOlderRuns(door: UsageDoor, originAtMs: number): Promise<number> {
+  const firstAtMs = await door.firstRunAtMs();
+  if (firstAtMs === null || firstAtMs >= originAtMs) return 0;
+  const startAtMs = door.calendar.startOf('hour', firstAtMs);
+  return door.calendar.countWithin('hour', { startAtMs, endAtMs: originAtMs });
 }

@@ -97,11 +97,11 @@ export async function rangeOf(
   if (endAtMs > dueMs || startAtMs >= endAtMs) {
     const asked =
       startAtMs >= endAtMs
-        ? `the range begins at ${instantText(startAtMs)}`
-        : `the range ends at ${instantText(endAtMs)}`;
+        ? `the range begins at ${calendar.localText(startAtMs)}`
+        : `the range ends at ${calendar.localText(endAtMs)}`;
     throw new JobhoursError(
       'PERIOD_OPEN',
-      `${asked}; only hours up to ${instantText(dueMs)} are over and due`,
+      `${asked}; only hours up to ${calendar.localText(dueMs)} are over and due`,
       { startAtMs, endAtMs, dueMs },
     );
   }

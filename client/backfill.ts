@@ -19,7 +19,6 @@ import { JobhoursError } from '../domain/errors.js';
 import { ids } from '../domain/ids.js';
 import { quotedValue } from '../domain/quoted-value.js';
 import type { Settings } from '../domain/settings.js';
-import { instantText } from '../domain/units.js';
 import { limitsOf, type WorkflowLimits } from '../domain/workflow-input.js';
 import type { backfill as backfillWorkflow } from '../workflows/index.js';
 import {
@@ -117,7 +116,7 @@ function requireSame(existing: Backfill, calendar: Calendar, request: BackfillRe
   if (isSame) return;
   throw new JobhoursError(
     'BACKFILL_EXISTS',
-    `backfill ${quotedValue(existing.name)} is for ${instantText(existing.startAtMs)} to ${instantText(existing.endAtMs)}, --reprocess ${existing.reprocess}: give another --name`,
+    `backfill ${quotedValue(existing.name)} is for ${calendar.localText(existing.startAtMs)} to ${calendar.localText(existing.endAtMs)}, --reprocess ${existing.reprocess}: give another --name`,
   );
 }
 

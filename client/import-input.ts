@@ -2,9 +2,10 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { JobhoursError } from '../domain/errors.js';
+import { quotedValue } from '../domain/quoted-value.js';
 
 export interface ImportInput {
-  /** How the books call it: the path, or `-`. */
+  /** How the books call it: the path, quoted when it has control characters, or `-`. */
   readonly name: string;
   readonly stream: AsyncIterable<Uint8Array>;
   /** Null when nobody knows: a pipe. */
@@ -13,13 +14,15 @@ export interface ImportInput {
 
 /** The file of that name, or standard input for `-`. FILE_UNREADABLE, also when reading fails later. */
 export async function openImportInput(
-  name: string,
+  path: string,
   stdin: AsyncIterable<Uint8Array>,
 ): Promise<ImportInput> {
-  if (name === '-') return { name, stream: readable(name, stdin), totalBytes: null };
+  // No file's name may look like another line of a list (B28).
+  const name = /\p{C}/u.test(path) ? quotedValue(path) : path;
+  if (path === '-') return { name, stream: readable(name, stdin), totalBytes: null };
   try {
-    const { size, isFile } = await fileFacts(name);
-    const stream = createReadStream(name, { highWaterMark: 262_144 });
+    const { size, isFile } = await fileFacts(path);
+    const stream = createReadStream(path, { highWaterMark: 262_144 });
     return { name, stream: readable(name, stream), totalBytes: isFile ? size : null };
   } catch (error) {
     throw unreadable(name, error);

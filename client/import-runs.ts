@@ -3,10 +3,14 @@
  * everything, judge it, then apply it in batches; each step's SQL is db/import-store.ts. A crash between two
  * batches is healed by repeating the import: what is there already is not written again.
  */
-import { databaseNowMs, readBooks, type Books } from '../db/books-store.js';
+import { createHash } from 'node:crypto';
+import { takeTurn } from '../db/books-lock.js';
+import { databaseNowMs, readBooks, refuseDemo, type Books } from '../db/books-store.js';
+import { declareCoverage, type DeclaredCoverage } from '../db/coverage-store.js';
 import type { Connection, Database, Session } from '../db/database.js';
 import {
   applyRange,
+  countApplied,
   resolveStagedRuns,
   sumOf,
   type ApplyOptions,
@@ -21,13 +25,10 @@ import {
   stageRecords,
   type Reject,
 } from '../db/import-store.js';
-import { isJobhoursError, JobhoursError } from '../domain/errors.js';
-import type { FeedRules } from '../domain/feed-record.js';
-import { refuseFuture, type JudgedRecord, type RecordRules } from '../domain/run-record.js';
+import { JobhoursError } from '../domain/errors.js';
+import { refuseFuture, type JudgedRecord } from '../domain/run-record.js';
 import { MS_PER_HOUR } from '../domain/units.js';
-import type { ColumnOptions } from './formats/csv-columns.js';
-import { csvRecords } from './formats/csv.js';
-import { sacctRecords } from './formats/sacct.js';
+import { judgedRecords, type ImportFormat } from './import-format.js';
 import type { ImportInput } from './import-input.js';
 import type { RejectPages } from './import-rejects.js';
 import {
@@ -37,14 +38,11 @@ import {
   type ImportChanges,
   type ImportSummary,
 } from './import-summary.js';
+import { retried } from './retried.js';
+import { InputNotes } from './input-notes.js';
 
-/** How the input is written, and what stands for what it does not say. */
-export type ImportFormat =
-  | { readonly format: 'sacct'; readonly zone: string | null }
-  | ({ readonly format: 'csv'; readonly columns: ColumnOptions } & Omit<
-      FeedRules,
-      'nowMs' | 'minimumRunMs'
-    >);
+export type { DeclaredCoverage } from '../db/coverage-store.js';
+export type { ImportFormat } from './import-format.js';
 
 export interface ImportOptions {
   readonly format: ImportFormat;
@@ -54,6 +52,10 @@ export interface ImportOptions {
   readonly reopen: boolean;
   /** Records in one transaction, at least 1. */
   readonly batchSize: number;
+  /** Bytes that a compressed input may come to; null = the usual limits. */
+  readonly maxDecompressedBytes?: number | null;
+  /** What the input has of its sources, wholly; null: nobody says. */
+  readonly covers?: DeclaredCoverage | null;
   /** Who imports, for the history of corrected runs. */
   readonly actor: string;
   /** Gets all rejected records before anything is applied. */
@@ -61,7 +63,8 @@ export interface ImportOptions {
 }
 
 export interface ImportProgress {
-  readonly step: 'read' | 'judge' | 'apply';
+  /** `wait`: another import is being applied. */
+  readonly step: 'read' | 'judge' | 'wait' | 'apply';
   readonly bytes: number;
   readonly totalBytes: number | null;
   /** Records read, or applied. */
@@ -77,8 +80,6 @@ export interface ImportResult {
 }
 
 const REJECT_PAGE = 1_000;
-/** Tries of one batch when another transaction was in its way. */
-const BATCH_TRIES = 5;
 
 /**
  * Imports one input. Its result says what was counted, set aside and rejected; with rejects and without `partial`
@@ -91,21 +92,18 @@ export async function importRuns(
   options: ImportOptions,
   onProgress: (progress: ImportProgress) => void = () => undefined,
 ): Promise<ImportResult> {
-  if (books.isDemo) {
-    throw new JobhoursError(
-      'DEMO_BOOKS',
-      "the demo books refuse imports: stop the demo and start 'jobhours dev' for books of your own",
-    );
-  }
+  refuseDemo(books);
   return database.connection(async (connection) => {
     const nowMs = await databaseNowMs(connection);
+    if (options.covers) refuseFuture('--covers', options.covers.endAtMs, nowMs);
     const work = new Import(connection, books, input, options, nowMs, onProgress);
     return work.run();
   });
 }
 
 class Import {
-  private keptColumns: readonly string[] = [];
+  private readonly notes = new InputNotes();
+  private readonly sha256 = createHash('sha256');
   private bytes = 0;
 
   constructor(
@@ -124,10 +122,13 @@ class Import {
       stageRecords(transaction, this.countedRecords()),
     );
     this.report('judge', 0);
-    await judgeKeys(connection);
+    await judgeKeys(connection, readAsOf(options.format));
     await options.writeRejects?.(rejectPages(connection));
     const judged = await this.summary(null);
-    const isApplied = judged.records > 0 && (options.partial || rejectedRecords(judged) === 0);
+    const { covers = null } = options;
+    if (covers !== null && covers.source === null && judged.runs === 0) throw noSource();
+    const hasWork = judged.records > 0 || covers !== null;
+    const isApplied = hasWork && (options.partial || rejectedRecords(judged) === 0);
     const summary = isApplied ? await this.apply() : judged;
     return { summary, rejects: await firstRejects(connection), nowMs: this.nowMs };
   }
@@ -139,33 +140,37 @@ class Import {
   private async *countedBytes(): AsyncGenerator<Uint8Array> {
     for await (const chunk of this.input.stream) {
       this.bytes += chunk.byteLength;
+      this.sha256.update(chunk);
       yield chunk;
     }
   }
 
   private async *countedRecords(): AsyncGenerator<readonly JudgedRecord[]> {
+    const { format, maxDecompressedBytes = null } = this.options;
+    const rules = { nowMs: this.nowMs, minimumRunMs: this.books.minimumRunMs };
+    const stream = this.countedBytes();
     let records = 0;
-    for await (const batch of this.records()) {
+    for await (const batch of judgedRecords(
+      stream,
+      format,
+      rules,
+      maxDecompressedBytes,
+      this.notes,
+    )) {
       records += batch.length;
+      this.notes.add(batch);
       yield batch;
       this.report('read', records);
     }
   }
 
-  private records(): AsyncIterable<readonly JudgedRecord[]> {
-    const { format } = this.options;
-    const rules: RecordRules = {
-      nowMs: this.nowMs,
-      minimumRunMs: this.books.minimumRunMs,
-      zone: format.zone,
-    };
-    if (format.format === 'sacct') return sacctRecords(this.countedBytes(), rules);
-    const { missingStart, missingEnd, columns } = format;
-    if (typeof missingStart === 'number') refuseFuture('--missing-start', missingStart, this.nowMs);
-    if (typeof missingEnd === 'number') refuseFuture('--missing-end', missingEnd, this.nowMs);
-    return csvRecords(this.countedBytes(), columns, { ...format, ...rules }, (kept) => {
-      this.keptColumns = kept;
-    });
+  /** What makes this import the same as another: the bytes, and how they are read. Call it once, when all are read. */
+  private content(): string {
+    const { format, reopen } = this.options;
+    const read = JSON.stringify({ format, reopen }, (_, value: unknown) =>
+      value instanceof Map ? [...(value as ReadonlyMap<unknown, unknown>)] : value,
+    );
+    return this.sha256.update(read).digest('hex');
   }
 
   private async summary(changes: ImportChanges | null): Promise<ImportSummary> {
@@ -175,46 +180,74 @@ class Import {
       input: this.input.name,
       format: this.options.format.format,
       originAtMs: origin ?? Math.floor(this.nowMs / MS_PER_HOUR) * MS_PER_HOUR,
-      keptColumns: this.keptColumns,
+      notes: this.notes,
     };
     return summaryOf(this.connection, facts, changes);
   }
 
   private async apply(): Promise<ImportSummary> {
     const { connection, options, nowMs, input } = this;
-    const { actor, reopen } = options;
-    const identity = { format: options.format.format, inputName: input.name, actor };
-    const batch = await insertBatch(connection, identity, nowMs);
-    const runs = await connection.transaction({}, resolveStagedRuns);
+    const { actor, reopen, format } = options;
+    const identity = {
+      ...{ format: format.format, inputName: input.name, actor, reopen },
+      ...{ content: this.content(), readAs: readAsOf(format) },
+    };
+    await takeTurn(connection, () => this.report('wait', 0));
+    const batch = await connection.transaction({}, (transaction) =>
+      insertBatch(transaction, identity, nowMs),
+    );
+    const runs = await retried(() =>
+      connection.transaction({}, (transaction) => resolveStagedRuns(transaction, batch)),
+    );
     const changes = await this.applyBatches(runs, {
       batch,
       actor,
-      inputName: input.name,
+      reason: `import of ${input.name}`,
       nowMs,
       reopen,
     });
     const summary = await this.summary(changes);
-    await connection.transaction({}, (transaction) =>
-      finishBatch(transaction, batch, nowMs, { ...summary }),
-    );
+    await connection.transaction({}, async (transaction) => {
+      const finishedAtMs = await databaseNowMs(transaction);
+      await finishBatch(transaction, batch, finishedAtMs, { ...summary });
+      if (options.covers) await declareCoverage(transaction, batch, options.covers);
+    });
     return summary;
   }
 
   private async applyBatches(runs: number, options: ApplyOptions): Promise<ImportChanges> {
-    let [added, kept] = [0, 0];
+    let [added, kept, pinned] = [0, 0, 0];
     let corrections: Corrections | null = null;
     for (let after = 0; after < runs; after += this.options.batchSize) {
       const places = { after, through: Math.min(runs, after + this.options.batchSize) };
+      // Other writers of the same runs can deadlock with it: the loser tries again.
       const applied = await retried(() =>
-        this.connection.transaction({}, (transaction) => applyRange(transaction, places, options)),
+        this.connection.transaction({}, async (transaction) => {
+          const done = await applyRange(transaction, places, options);
+          await countApplied(transaction, options.batch, places.through);
+          return done;
+        }),
       );
       added += applied.added;
       kept += applied.kept;
+      pinned += applied.pinned;
       corrections = sumOf(corrections, applied.corrections);
       this.report('apply', places.through);
     }
-    return { batch: options.batch, added, kept, corrections };
+    return { batch: options.batch, added, kept, pinned, corrections };
   }
+}
+
+/** The zone of times without offset; null: the format has offsets, or the times are numbers. */
+function readAsOf(format: ImportFormat): string | null {
+  return format.format === 'sacct' ? (format.zone ?? 'UTC') : format.zone;
+}
+
+function noSource(): JobhoursError {
+  return new JobhoursError(
+    'USAGE',
+    '--covers: no record of the input is a run, so nobody knows whose coverage it is: give --source',
+  );
 }
 
 async function* rejectPages(session: Session): RejectPages {
@@ -224,16 +257,5 @@ async function* rejectPages(session: Session): RejectPages {
     if (last === undefined) return;
     yield page;
     after = last.line;
-  }
-}
-
-/** Two imports of the same keys can deadlock when runs appear between their looks: the loser tries again. */
-async function retried<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (tries >= BATCH_TRIES || !isJobhoursError(error, 'REPLAN')) throw error;
-    }
   }
 }

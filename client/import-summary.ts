@@ -2,9 +2,12 @@
  * What an import did, in numbers. Owns the shape that `-o json` prints and `import_batch.counts` keeps, and how it
  * is put together; words for people are the command's.
  */
+import type { DeclaredCoverage } from '../db/coverage-store.js';
 import type { Session } from '../db/database.js';
 import type { Corrections } from '../db/import-apply.js';
 import { countOutcomes, rejectsAfter, totalRuns, type Reject } from '../db/import-store.js';
+import { instantText } from '../domain/units.js';
+import type { InputNotes } from './input-notes.js';
 
 export interface ImportSummary {
   readonly input: string;
@@ -12,7 +15,7 @@ export interface ImportSummary {
   /** Id of the import in the books; null when nothing was applied. */
   readonly batch: string | null;
   readonly records: number;
-  /** Runs that the accepted records stand for; `new` to `kept` add up to it once applied. */
+  /** Runs that the accepted records stand for; `new` to `pinned` add up to it once applied. */
   readonly runs: number;
   readonly new: number;
   readonly corrected: number;
@@ -21,6 +24,8 @@ export interface ImportSummary {
   readonly unchanged: number;
   /** Records without a reported end whose stored run has one: it stays (`--reopen`). */
   readonly kept: number;
+  /** Records that differ from a run that was corrected by hand: it stays. */
+  readonly pinned: number;
   /** Corrected runs by what changed; one run may count several times. */
   readonly correctedFields: Readonly<Record<string, number>>;
   /** Records that say again what another record of the input says. */
@@ -46,6 +51,16 @@ export interface ImportSummary {
   readonly beforeOrigin: number;
   /** Columns that are no field and are kept with each run. */
   readonly keptColumns: readonly string[];
+  /** How times were read, when that is not plain from the input: `read as UTC`. */
+  readonly times: string | null;
+  /** Records by states that nobody knows; they count. */
+  readonly unknownStates: Readonly<Record<string, number>>;
+  /** Records by generic resources whose worth in GPUs nobody has said. */
+  readonly unknownGres: Readonly<Record<string, number>>;
+  /** Records of runs that were suspended for a part of their time; their GPUs count all the time. */
+  readonly suspended: number;
+  /** Records with more processors than the machine has, by the machine's number. */
+  readonly aboveMaxProcessors: Readonly<Record<string, number>>;
 }
 
 /** What applying changed; null = nothing was applied. */
@@ -53,6 +68,7 @@ export interface ImportChanges {
   readonly batch: bigint;
   readonly added: number;
   readonly kept: number;
+  readonly pinned: number;
   readonly corrections: Corrections | null;
 }
 
@@ -63,7 +79,7 @@ export interface SummaryFacts {
   readonly input: string;
   readonly format: string;
   readonly originAtMs: number;
-  readonly keptColumns: readonly string[];
+  readonly notes: InputNotes;
 }
 
 /** The summary of the staged input and of what was applied of it. */
@@ -104,8 +120,38 @@ export async function summaryOf(
     lengthened: totals.lengthened,
     lengthenedMs: String(totals.lengthened_ms),
     beforeOrigin: totals.before_origin,
-    keptColumns: facts.keptColumns,
+    ...notesOf(facts.notes),
   };
+}
+
+function notesOf(notes: InputNotes) {
+  return {
+    keptColumns: notes.keptColumns,
+    times: notes.times,
+    unknownStates: notes.remarks('STATE_UNKNOWN'),
+    unknownGres: notes.remarks('GRES_UNKNOWN'),
+    suspended: sum(notes.remarks('SUSPENDED')),
+    aboveMaxProcessors: notes.remarks('ABOVE_MAX_PROCESSORS'),
+  };
+}
+
+/** The summary as commands print it: names as everywhere in snake_case. `covers`: what was recorded as covered. */
+export function summaryRecord(
+  summary: ImportSummary,
+  covers: DeclaredCoverage | null,
+): Readonly<Record<string, unknown>> {
+  const snakeCase = (name: string): string =>
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return {
+    ...Object.fromEntries(
+      Object.entries(summary).map(([name, value]) => [snakeCase(name), value as unknown]),
+    ),
+    covers: covers === null ? null : coverageRecord(covers),
+  };
+}
+
+function coverageRecord({ source, startAtMs, endAtMs }: DeclaredCoverage) {
+  return { source, start: instantText(startAtMs), end: instantText(endAtMs) };
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {
@@ -119,15 +165,16 @@ export function rejectedRecords(summary: Pick<ImportSummary, 'rejected'>): numbe
 
 function changesOf(changes: ImportChanges | null, runs: number) {
   const corrections = changes?.corrections ?? null;
-  const [added, kept] = [changes?.added ?? 0, changes?.kept ?? 0];
+  const [added, kept, pinned] = [changes?.added ?? 0, changes?.kept ?? 0, changes?.pinned ?? 0];
   const [corrected, ended] = [corrections?.corrected ?? 0, corrections?.ended ?? 0];
   return {
     batch: changes === null ? null : String(changes.batch),
     new: added,
     corrected,
     ended,
-    unchanged: changes === null ? 0 : runs - added - corrected - ended - kept,
+    unchanged: changes === null ? 0 : runs - added - corrected - ended - kept - pinned,
     kept,
+    pinned,
     correctedFields: corrections === null ? {} : correctedFields(corrections),
   };
 }

@@ -29,6 +29,10 @@ export interface OpenBooksOptions {
   readonly settings: Settings;
   /** Our own server: the schema is brought up to date; a given one is only checked (SCHEMA_VERSION). */
   readonly isEmbedded: boolean;
+  /** Whether new books may be opened; else a database without books is NOT_FOUND. */
+  readonly opens: boolean;
+  /** Where the database is, for messages: a folder, or null for the one of DATABASE_URL. */
+  readonly folder: string | null;
   /** What new books are, and their zone when the settings say none; null: the zone must be said. */
   readonly isDemo: boolean;
   readonly defaultZone: string | null;
@@ -42,7 +46,8 @@ const DEFAULT_MINIMUM_RUN_MS = 1;
 
 /**
  * Opens the books. What the settings leave unsaid is taken from books that exist; what they say must fit
- * (BOOKS_MISMATCH). ZONE_MISSING when books are to be made and nobody said their zone.
+ * (BOOKS_MISMATCH). NOT_FOUND when there are none and none may be opened; ZONE_MISSING when they may and nobody said
+ * their zone.
  */
 export async function openBooksAt(options: OpenBooksOptions): Promise<OpenBooks> {
   const { databaseUrl, settings } = options;
@@ -64,16 +69,23 @@ export async function openBooksAt(options: OpenBooksOptions): Promise<OpenBooks>
   }
 }
 
+/** The error of a look at books that are not there. `folder`: of the embedded PostgreSQL; null: DATABASE_URL. */
+export function noBooks(folder: string | null): JobhoursError {
+  const [where, other] =
+    folder === null
+      ? ['in the database of DATABASE_URL', 'DATABASE_URL']
+      : [`in ${folder}`, 'JOBHOURS_HOME'];
+  return new JobhoursError(
+    'NOT_FOUND',
+    `no books ${where}: import records, or start 'JOBHOURS_ZONE=Europe/Berlin jobhours dev' with the zone of the site, which is fixed for ever; books that are elsewhere are found by ${other}`,
+  );
+}
+
 async function booksOf(database: Database, options: OpenBooksOptions): Promise<Books> {
   const { settings } = options;
   const existing = await readBooks(database);
+  if (existing === null && !options.opens) throw noBooks(options.folder);
   const zone = settings.zone ?? existing?.zone ?? options.defaultZone;
-  if (zone === null && options.isEmbedded) {
-    throw new JobhoursError(
-      'NOT_FOUND',
-      "there are no books here yet, and their zone is fixed for ever: start 'JOBHOURS_ZONE=Europe/Berlin jobhours dev' with the zone of the site, or import records",
-    );
-  }
   if (zone === null) {
     throw new JobhoursError(
       'ZONE_MISSING',

@@ -15,8 +15,8 @@ export interface AuditOptions {
   readonly seed: number | null;
 }
 
-const MOST_SAMPLED = 1_000_000;
-const GREATEST_SEED = 2 ** 32 - 1;
+export const MOST_SAMPLED = 1_000_000;
+export const GREATEST_SEED = 2 ** 32 - 1;
 
 /**
  * Recomputes the good periods that lie wholly in the range from the runs and compares rows and digests; writes one row

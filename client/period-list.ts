@@ -30,7 +30,7 @@ import { nextTickAtMs, tickOf } from '../domain/tick.js';
 /** Periods that a list names at most. */
 const MAX_LISTED = 10_000;
 
-/** One period of a list, or several consecutive ones of a check in the same state for the same reason. */
+/** One period of a list, or several consecutive ones of a check in the same state for reasons of one kind. */
 export interface ListedPeriod extends Period {
   readonly state: PeriodState;
   readonly sourceState: (typeof SOURCE_STATE)[PeriodState];
@@ -106,7 +106,8 @@ export async function listPeriods(
 
 /**
  * Judges the known periods that lie wholly in the range (default: all) and are due. `periods` are the findings:
- * missing, stale, failed, or being built for one of these reasons; consecutive ones alike are one entry.
+ * missing, stale, failed, or being built for one of these reasons; consecutive ones alike are one entry, with the reason
+ * of the first.
  */
 export async function checkPeriods(
   database: Database,
@@ -205,9 +206,14 @@ function continues(last: JudgedPeriod, next: JudgedPeriod): boolean {
   return (
     last.endAtMs === next.startAtMs &&
     last.state === next.state &&
-    last.because === next.because &&
+    kindOf(last.because) === kindOf(next.because) &&
     last.mend === next.mend
   );
+}
+
+/** What reasons have in common that name different periods. */
+function kindOf(because: string): string {
+  return because.replace(/\b\d{4}-[\w:.+-]+/g, '...');
 }
 
 /** The command begins no earlier than the books: a backfill from before the origin would move it. */
@@ -215,8 +221,9 @@ function listed(
   { first, last, count }: Run,
   { calendar, originAtMs, nowMs, graceMs }: JudgedView,
 ): ListedPeriod {
-  const { granularity, startAtMs, label, state, because, openBackfill } = first;
+  const { granularity, startAtMs, label, state, openBackfill } = first;
   const { endAtMs } = last;
+  const because = first.because === last.because ? first.because : `${first.because}; and alike`;
   const isAtOrigin = originAtMs !== null && startAtMs < originAtMs && originAtMs < endAtMs;
   const start = calendar.localText(isAtOrigin ? originAtMs : startAtMs);
   const end = calendar.localText(endAtMs);

@@ -144,11 +144,55 @@ async function applyOne(
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
   }
   const handle = schedules.getHandle(desired.scheduleId);
-  const { action } = await handle.describe();
-  if (action.memo?.['configHash'] === desired.action.memo.configHash) return 'unchanged';
+  if (isAsDesired(await handle.describe(), desired)) return 'unchanged';
   // An update that leaves out `state` ends an operator's pause without a word.
   await handle.update((previous) => ({ ...desired, state: previous.state }));
   return 'changed';
+}
+
+const isAsDesired = ({ action }: ScheduleDescription, desired: Desired): boolean =>
+  action.memo?.['configHash'] === desired.action.memo.configHash;
+
+/** In what a schedule is not as this program wants it. */
+export interface ScheduleFault {
+  readonly name: ScheduleName;
+  readonly id: string;
+  readonly is: 'missing' | 'changed' | 'paused';
+  /** What was said when it was paused. */
+  readonly note: string;
+  /** When it fired last, or was made; 0 when it is missing. */
+  readonly lastAtMs: number;
+  readonly everyMs: number;
+}
+
+/** Whether a fault is a pause that somebody who is at work may have meant: it fired within the last day, or was due to. */
+export function isShortPause({ is, lastAtMs, everyMs }: ScheduleFault, nowMs: number): boolean {
+  return is === 'paused' && nowMs - lastAtMs <= MS_PER_DAY + everyMs;
+}
+
+/** Schedules that `applySchedules` would make or change, and those that are paused. Changes nothing. */
+export async function scheduleFaults(
+  { client }: TemporalClient,
+  context: ScheduleContext,
+): Promise<ScheduleFault[]> {
+  const found = await Promise.all(
+    SCHEDULE_NAMES.map(async (name): Promise<ScheduleFault[]> => {
+      const desired = await desiredSchedule(context, name);
+      const id = desired.scheduleId;
+      const description = await describe(client.schedule.getHandle(id));
+      if (description === null) {
+        return [{ name, id, is: 'missing', note: '', lastAtMs: 0, everyMs: 0 }];
+      }
+      const { isPaused, note, everyMs, lastAtMs } = stateOf(name, id, description);
+      const createdAtMs = description.info.createdAt.getTime();
+      const fault = { name, id, note, everyMs, lastAtMs: lastAtMs ?? createdAtMs };
+      return [
+        ...(isAsDesired(description, desired) ? [] : [{ ...fault, is: 'changed' } as const]),
+        ...(isPaused ? [{ ...fault, is: 'paused' } as const] : []),
+      ];
+    }),
+  );
+  return found.flat();
 }
 
 /** The schedules that exist, the hourly one first, the audit last. */

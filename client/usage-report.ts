@@ -5,8 +5,10 @@
  * client/commands/usage.ts.
  */
 import { firstRunAtMs, readBooks, type Books } from '../db/books-store.js';
+import { readCoverage } from '../db/coverage-store.js';
 import type { Database, Session } from '../db/database.js';
 import { readLedgerState } from '../db/ledger-store.js';
+import type { LedgerDigest } from '../db/report-basis.js';
 import {
   readLengthened,
   readUsageKeys,
@@ -17,6 +19,7 @@ import {
   type NameFilter,
 } from '../db/usage-store.js';
 import type { Calendar } from '../domain/calendar.js';
+import { coverageText, gapsIn, holesOf, isComplete, type Gap } from '../domain/coverage.js';
 import { JobhoursError } from '../domain/errors.js';
 import { goodForReaders } from '../domain/ledger.js';
 import { GRANULARITIES, type Granularity, type Span } from '../domain/period.js';
@@ -29,7 +32,9 @@ import {
 } from '../domain/report-pieces.js';
 import { instantText, MS_PER_HOUR } from '../domain/units.js';
 import { groupsOf, type Dimension, type Group, type Groups } from './usage-groups.js';
+import { ledgerDigests } from './usage-ledger.js';
 import { Stretches } from './usage-stretches.js';
+import { isSomething, NO_USAGE, plus } from './usage-sums.js';
 
 export type { Amounts, NameFilter } from '../db/usage-store.js';
 
@@ -50,11 +55,14 @@ export interface UsageRequest {
 /** Whether a row says all that happened: see `stateOf`. */
 export type RowState = 'complete' | 'provisional' | 'incomplete';
 
-/** One row: a period (clipped to the window) and a combination of the dimensions asked for. */
-export interface UsageRow extends Span, Group, Amounts {
+/** A period of a report, clipped to the window. */
+export interface UsagePeriod extends Span {
   readonly label: string;
   readonly state: RowState;
 }
+
+/** One row: a period and a combination of the dimensions asked for. */
+export interface UsageRow extends UsagePeriod, Group, Amounts {}
 
 export interface UsageReport {
   /** The one now of the report: database clock, ms. */
@@ -66,22 +74,32 @@ export interface UsageReport {
   readonly lengthened: { readonly runs: number; readonly lengthenedMs: bigint };
   /** Filters whose name no record ever had. */
   readonly unknown: readonly Dimension[];
+  /** What is known of the coverage of sources, in words for headers. */
+  readonly coverage: string;
+  /** The window begins before the books do, and older runs exist. */
+  readonly isBeforeBooks: boolean;
+  /** What else keeps the window from being complete. */
+  readonly gaps: readonly Gap[];
   /**
    * By period, then by user, space and pool in C order. Without dimensions every period has a row, else only
    * combinations with a run have. To be read once, while `use` runs.
    */
   readonly rows: AsyncIterable<UsageRow>;
+  /** Every period of the window in time order, whether or not it has a row. */
+  readonly periods: () => Iterable<UsagePeriod>;
+  /** The periods of the ledger that figures are taken from, in time order. To be asked while `use` runs. */
+  readonly ledgerPeriods: () => Promise<LedgerDigest[]>;
 }
 
 /**
- * Runs `use` on a report, inside its snapshot. PERIOD_OPEN when the window begins in the future, RANGE_TOO_LARGE
- * above 876,000 hours by hours, and the errors of `windowAt`.
+ * Runs `use` on a report, inside its snapshot; its session reads what belongs to it. PERIOD_OPEN when the window
+ * begins in the future, RANGE_TOO_LARGE above 876,000 hours by hours, and the errors of `windowAt`.
  */
 export function withUsageReport<T>(
   database: Database,
   calendar: Calendar,
   request: UsageRequest,
-  use: (report: UsageReport) => Promise<T>,
+  use: (report: UsageReport, session: Session) => Promise<T>,
 ): Promise<T> {
   return database.transaction({ isolation: 'repeatable read', readOnly: true }, async (session) => {
     const ledger = await readLedgerState(session);
@@ -90,17 +108,33 @@ export function withUsageReport<T>(
     const books = await readBooks(session);
     if (books === null) throw new JobhoursError('NOT_FOUND', 'this database has no books');
     const groups = groupsOf(await readUsageKeys(session, request.filter), request.by);
+    const coverage = await readCoverage(session);
     const report = {
       asOfMs,
       window,
       books,
       lengthened: await readLengthenedRuns(session, window, books, request.filter, groups),
       unknown: await unknownNames(session, request.filter),
+      coverage: coverageText(coverage, window, calendar),
+      gaps: gapsIn(coverage, window),
       firstRunAtMs: await firstRunAtMs(session),
     };
     const good = goodForReaders(ledger, calendar);
-    const rows = rowsOf({ ...report, session, calendar, request, groups, good });
-    return use({ ...report, rows });
+    const isBefore = isBeforeBooks(report, window);
+    const reading = {
+      ...report,
+      session,
+      calendar,
+      request,
+      groups,
+      good,
+      holes: holesOf(coverage),
+    };
+    const periods = (): Iterable<UsagePeriod> => periodsOf(reading);
+    const ledgerPeriods = (): Promise<LedgerDigest[]> =>
+      ledgerDigests(session, { step: request.step, window, good, calendar, asOfMs });
+    const answer = { ...report, isBeforeBooks: isBefore, periods, ledgerPeriods };
+    return use({ ...answer, rows: rowsOf(reading) }, session);
   });
 }
 
@@ -146,18 +180,20 @@ interface Reading {
   readonly firstRunAtMs: number | null;
   readonly groups: Groups;
   readonly good: GoodSpans;
+  /** Where nothing is complete. */
+  readonly holes: readonly Span[];
+}
+
+function* periodsOf(reading: Reading): Generator<UsagePeriod> {
+  const { request, window, calendar, asOfMs } = reading;
+  for (const row of reportRows(request.step, window, calendar, asOfMs)) {
+    const { startAtMs, endAtMs, label } = row;
+    yield { startAtMs, endAtMs, label, state: stateOf(reading, row) };
+  }
 }
 
 /** Amounts of one row by the number of the group. */
 type Tally = Map<number, Amounts>;
-
-const NOTHING: Amounts = {
-  runMs: 0n,
-  milliGpuMs: 0n,
-  runsStarted: 0n,
-  runsEnded: 0n,
-  runsCarriedIn: 0n,
-};
 
 async function* rowsOf(reading: Reading): AsyncGenerator<UsageRow> {
   const { request, window, calendar, asOfMs, groups } = reading;
@@ -210,14 +246,7 @@ function add(
   amounts: Amounts,
   isFirstPiece: boolean,
 ): void {
-  const sum = tally?.get(groupNumber) ?? NOTHING;
-  tally?.set(groupNumber, {
-    runMs: sum.runMs + amounts.runMs,
-    milliGpuMs: sum.milliGpuMs + amounts.milliGpuMs,
-    runsStarted: sum.runsStarted + amounts.runsStarted,
-    runsEnded: sum.runsEnded + amounts.runsEnded,
-    runsCarriedIn: isFirstPiece ? sum.runsCarriedIn + amounts.runsCarriedIn : sum.runsCarriedIn,
-  });
+  tally?.set(groupNumber, plus(tally.get(groupNumber) ?? NO_USAGE, amounts, isFirstPiece));
 }
 
 function* printedRows(reading: Reading, row: ReportRow, tally: Tally): Generator<UsageRow> {
@@ -227,25 +256,26 @@ function* printedRows(reading: Reading, row: ReportRow, tally: Tally): Generator
   const numbers = request.by.length === 0 ? [0] : [...tally.keys()].sort((a, b) => a - b);
   for (const number of numbers) {
     const group = groups.groups[number];
-    const amounts = tally.get(number) ?? NOTHING;
+    const amounts = tally.get(number) ?? NO_USAGE;
     if (group === undefined || (request.by.length > 0 && !isSomething(amounts))) continue;
     yield { startAtMs, endAtMs, label, state, ...group, ...amounts };
   }
 }
 
-function isSomething(amounts: Amounts): boolean {
-  return Object.values(amounts).some((amount) => amount !== 0n);
+/** True when older runs exist than the books expect: the origin cuts them off, or there is none. */
+function isBeforeBooks(
+  { books: { originAtMs }, firstRunAtMs: firstMs }: Pick<Reading, 'books' | 'firstRunAtMs'>,
+  { startAtMs }: Span,
+): boolean {
+  if (firstMs === null) return false;
+  return originAtMs === null || (firstMs < originAtMs && startAtMs < originAtMs);
 }
 
 /**
- * Incomplete: the row begins before the origin while older runs exist, or runs exist and the books have not begun.
- * Provisional: not over yet. Incomplete wins.
+ * Incomplete: the row begins before the origin while older runs exist, or runs exist and the books have not begun, or a
+ * declared source does not cover it, or an open reject or the rest of an unfinished import may lie in it. Provisional: not over yet. Incomplete wins.
  */
-function stateOf({ books, firstRunAtMs: firstMs }: Reading, row: ReportRow): RowState {
-  const { originAtMs } = books;
-  const isIncomplete =
-    firstMs !== null &&
-    (originAtMs === null || (firstMs < originAtMs && row.startAtMs < originAtMs));
-  if (isIncomplete) return 'incomplete';
+function stateOf(reading: Reading, row: ReportRow): RowState {
+  if (isBeforeBooks(reading, row) || !isComplete(reading.holes, row)) return 'incomplete';
   return row.isOpen ? 'provisional' : 'complete';
 }

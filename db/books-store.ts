@@ -52,6 +52,20 @@ function booksOf(raw: Values<typeof row>): Books {
   };
 }
 
+/** DEMO_BOOKS: people change nothing in invented books. */
+export function refuseDemo({ isDemo }: Pick<Books, 'isDemo'>): void {
+  if (!isDemo) return;
+  throw new JobhoursError(
+    'DEMO_BOOKS',
+    "the demo books refuse imports and changes by hand: stop the demo and start 'jobhours dev' for books of your own",
+  );
+}
+
+/** The same for whoever has a session only. */
+export async function requireOwnBooks(session: Session): Promise<void> {
+  refuseDemo((await readBooks(session)) ?? { isDemo: false });
+}
+
 /** The books, or null when none were opened in this database. */
 export async function readBooks(session: Session): Promise<Books | null> {
   const found = await session.maybeOne(sql['read-books'], {});
@@ -70,9 +84,8 @@ export interface BooksSettings {
  * setting that differs from what they were opened with: zone, minimum and name are fixed for ever.
  */
 export async function openBooks(session: Session, settings: BooksSettings): Promise<Books> {
-  const nowMs = await databaseNowMs(session);
-  await session.execute(sql['insert-books'], { ...settings, nowMs });
-  const books = booksOf(await session.one(sql['read-books'], {}));
+  // Read first: who may only read can look at books that exist.
+  const books = (await readBooks(session)) ?? (await newBooks(session, settings));
   const differing = (['name', 'zone', 'minimumRunMs', 'isDemo'] as const)
     .filter((field) => books[field] !== settings[field])
     .map((field) => `${field} is ${String(books[field])}, configured ${String(settings[field])}`);
@@ -83,6 +96,13 @@ export async function openBooks(session: Session, settings: BooksSettings): Prom
     );
   }
   return books;
+}
+
+/** The books, made with these settings; another process may have been first. */
+async function newBooks(session: Session, settings: BooksSettings): Promise<Books> {
+  const nowMs = await databaseNowMs(session);
+  await session.execute(sql['insert-books'], { ...settings, nowMs });
+  return booksOf(await session.one(sql['read-books'], {}));
 }
 
 /** The database server's clock: the one clock that decides what is over and what lies in the future. */

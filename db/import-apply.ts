@@ -3,7 +3,9 @@
  * is staged is db/import-store.ts. Works on the connection of the staging.
  */
 import { JobhoursError } from '../domain/errors.js';
+import { shareBooks } from './books-lock.js';
 import type { Transaction } from './database.js';
+import { readFormerNames } from './import-store.js';
 import { statements, type Values } from './statement.js';
 
 const range = { after: 'count', through: 'count' } as const;
@@ -30,6 +32,9 @@ const sql = statements('import-apply', {
   'resolve-staged-runs': nothing,
   'index-staged-runs': nothing,
   'analyze-staged-runs': nothing,
+  'count-staged': { params: {}, row: { staged: 'count' } },
+  'insert-sources': { params: { batch: 'int8' }, row: {} },
+  'withhold-voided': { params: { ...range, batch: 'int8' }, row: {} },
   'lock-changed-runs': { params: { ...range, reopen: 'bool' }, row: { ids: 'int8[]?' } },
   'withdraw-reused-keys': { params: { ids: 'int8[]' }, row: {} },
   'correct-runs': {
@@ -45,17 +50,24 @@ const sql = statements('import-apply', {
   },
   'insert-runs': {
     params: { ...range, nowMs: 'instant', batch: 'int8' },
-    row: { missing: 'count', added: 'count' },
+    row: { added: 'count' },
   },
   'refresh-details': { params: range, row: {} },
-  'count-kept': { params: range, row: { kept: 'count' } },
+  'settle-records': {
+    params: { ...range, batch: 'int8', reopen: 'bool' },
+    row: { unsettled: 'count', kept: 'count', pinned: 'count' },
+  },
+  'count-applied': { params: { batch: 'int8', applied: 'count' }, row: {} },
 });
 
 /**
- * Gives ids to the names that the staged runs use (in sorted order, so that two imports cannot deadlock) and puts
- * the runs into the order of their keys. Returns their number.
+ * Gives ids to the names that the staged runs use (in sorted order, so that two programs cannot deadlock), puts the runs
+ * into the order of their keys, and notes how far the import reaches in each source. Returns their number. Nobody
+ * renames meanwhile.
  */
-export async function resolveStagedRuns(transaction: Transaction): Promise<number> {
+export async function resolveStagedRuns(transaction: Transaction, batch: bigint): Promise<number> {
+  await shareBooks(transaction);
+  await readFormerNames(transaction);
   for (const name of ['sources', 'users', 'spaces', 'pools', 'usage-keys'] as const) {
     await transaction.execute(sql[`add-${name}`], {});
   }
@@ -63,6 +75,11 @@ export async function resolveStagedRuns(transaction: Transaction): Promise<numbe
   const runs = await transaction.execute(sql['resolve-staged-runs'], {});
   await transaction.execute(sql['index-staged-runs'], {});
   await transaction.execute(sql['analyze-staged-runs'], {});
+  const { staged } = await transaction.one(sql['count-staged'], {});
+  if (runs !== staged) {
+    throw new JobhoursError('UNEXPECTED', `${staged} runs were staged, and ${runs} have names`);
+  }
+  await transaction.execute(sql['insert-sources'], { batch });
   return runs;
 }
 
@@ -77,13 +94,16 @@ export interface Applied {
   readonly added: number;
   /** Records without a reported end whose run has one: the stored run stays. */
   readonly kept: number;
+  /** Records that differ from a run that was corrected by hand: the run stays. */
+  readonly pinned: number;
   readonly corrections: Corrections | null;
 }
 
 export interface ApplyOptions {
   readonly batch: bigint;
   readonly actor: string;
-  readonly inputName: string;
+  /** For the history of corrected runs. */
+  readonly reason: string;
   readonly nowMs: number;
   /** Let a record without an end replace one with an end. */
   readonly reopen: boolean;
@@ -92,40 +112,53 @@ export interface ApplyOptions {
 const MAX_ROUNDS = 20;
 
 /**
- * Brings the runs of a range to what the staged records say; those that say the same are not written.
- * Locks changed runs in the order of keys. Repeats until nothing differs, because another import may write the
- * same keys at the same time; REPLAN when that does not end.
+ * Brings the runs of a range to what the staged records say; those that say the same are not written, only confirmed.
+ * Records of voided runs, of runs pinned by hand, and those that know less of the end are withheld: an undo of what
+ * stands in their way applies them (db/undo-store.ts).
+ * Locks changed runs in the order of keys. Repeats until nothing differs, because others may write the same runs at the
+ * same time; REPLAN when that does not end.
  */
 export async function applyRange(
   transaction: Transaction,
   places: PlaceRange,
   options: ApplyOptions,
 ): Promise<Applied> {
-  const { batch, actor, nowMs, reopen } = options;
+  const { batch, actor, nowMs, reopen, reason } = options;
   let added = 0;
   let corrected: Corrections | null = null;
-  for (let round = 1; ; round += 1) {
-    if (round > MAX_ROUNDS) {
-      throw new JobhoursError(
-        'REPLAN',
-        `other transactions changed the same runs ${MAX_ROUNDS} times`,
-      );
-    }
+  await shareBooks(transaction);
+  await transaction.execute(sql['withhold-voided'], { ...places, batch });
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const { ids } = await transaction.one(sql['lock-changed-runs'], { ...places, reopen });
     if (ids !== null) {
       await transaction.execute(sql['withdraw-reused-keys'], { ids });
-      const reason = `import of ${options.inputName}`;
       const change = { ids, ...places, batch, actor, nowMs, reason };
       corrected = sumOf(corrected, await transaction.one(sql['correct-runs'], change));
     }
-    const inserted = await transaction.one(sql['insert-runs'], { ...places, nowMs, batch });
-    added += inserted.added;
-    if (ids === null && inserted.missing === inserted.added) break;
+    added += (await transaction.one(sql['insert-runs'], { ...places, nowMs, batch })).added;
+    if (added === places.through - places.after) {
+      return { added, kept: 0, pinned: 0, corrections: corrected };
+    }
+    const { unsettled, ...withheld } = await transaction.one(sql['settle-records'], {
+      ...places,
+      batch,
+      reopen,
+    });
+    if (unsettled === 0) {
+      await transaction.execute(sql['refresh-details'], places);
+      return { added, ...withheld, corrections: corrected };
+    }
   }
-  if (added === places.through - places.after) return { added, kept: 0, corrections: corrected };
-  const kept = reopen ? 0 : (await transaction.one(sql['count-kept'], places)).kept;
-  await transaction.execute(sql['refresh-details'], places);
-  return { added, kept, corrections: corrected };
+  throw new JobhoursError('REPLAN', `other transactions changed the same runs ${MAX_ROUNDS} times`);
+}
+
+/** Notes how many staged runs of an import are applied: the transaction that applied the last of them calls it. */
+export async function countApplied(
+  transaction: Transaction,
+  batch: bigint,
+  applied: number,
+): Promise<void> {
+  await transaction.execute(sql['count-applied'], { batch, applied });
 }
 
 /** Two counts of corrections as one. */

@@ -5,6 +5,7 @@
  */
 import type { ErrorCode } from '../domain/errors.js';
 import type { JudgedRecord } from '../domain/run-record.js';
+import { holdImport } from './books-lock.js';
 import type { Session, Transaction } from './database.js';
 import { copyLine, type CopyValue } from './copy-line.js';
 import { statements, type Values } from './statement.js';
@@ -47,9 +48,22 @@ const sql = statements('import', {
     row: { line: 'count', code: 'text', detail: 'text', record: 'text' },
   },
   'insert-batch': {
-    params: { format: 'text', inputName: 'text', actor: 'text', nowMs: 'instant' },
+    params: {
+      format: 'text',
+      inputName: 'text',
+      actor: 'text',
+      reopen: 'bool',
+      nowMs: 'instant',
+      content: 'text',
+      readAs: 'text?',
+    },
     row: { id: 'int8' },
   },
+  'has-former-names': { params: {}, row: { has_some: 'bool' } },
+  'read-former-users': nothing,
+  'read-former-spaces': nothing,
+  'other-zones': { params: { readAs: 'text' }, row: { has_some: 'bool' } },
+  'reject-moved-jobs': { params: { readAs: 'text' }, row: {} },
   'insert-rejects': { params: { batch: 'int8', nowMs: 'instant' }, row: {} },
   'finish-batch': { params: { batch: 'int8', nowMs: 'instant', counts: 'jsonb' }, row: {} },
 });
@@ -74,7 +88,17 @@ function stagedLine({ line, text, outcome }: JudgedRecord): string {
     return copyLine([line, 'set-aside', outcome.rule, null, text, ...NO_RUN]);
   }
   if (outcome.kind === 'rejected') {
-    return copyLine([line, 'rejected', outcome.code, outcome.detail, text, ...NO_RUN]);
+    const { code, detail, startedAtMs = null, endedAtMs = null } = outcome;
+    const place = [startedAtMs, endedAtMs, null, null, null];
+    return copyLine([
+      line,
+      'rejected',
+      code,
+      detail,
+      text,
+      ...NO_RUN.slice(place.length),
+      ...place,
+    ]);
   }
   const { run } = outcome;
   return copyLine([
@@ -105,10 +129,13 @@ export async function stageRecords(
 }
 
 /**
- * Judges what only the whole input shows: a key with different contents is KEY_DUPLICATE on all its lines, the
- * same content again is `repeated`, another user and another start than the stored run's is KEY_REUSED.
+ * Judges what only the whole input and the books show: a key with different contents is KEY_DUPLICATE on all its lines,
+ * the same content again is `repeated`, another user and another start than the stored run's is KEY_REUSED. Former names
+ * of users and spaces are read as the present ones. `readAs`: the zone in which times without offset were read, null for
+ * formats that have offsets; a job that stands there hours away, from an import of another zone, is TIME_ZONE_SUSPECT.
  */
-export async function judgeKeys(session: Session): Promise<void> {
+export async function judgeKeys(session: Session, readAs: string | null): Promise<void> {
+  await readFormerNames(session);
   for (const step of [
     'index-staged-keys',
     'index-staged-lines',
@@ -116,10 +143,21 @@ export async function judgeKeys(session: Session): Promise<void> {
     'reject-duplicate-keys',
     'drop-repeated-records',
     'reject-reused-keys',
-    'index-rejects',
   ] as const) {
     await session.execute(sql[step], {});
   }
+  // All runs are read for it, so only when somebody has read times of the same source in another zone.
+  if (readAs !== null && (await session.one(sql['other-zones'], { readAs })).has_some) {
+    await session.execute(sql['reject-moved-jobs'], { readAs });
+  }
+  await session.execute(sql['index-rejects'], {});
+}
+
+/** Reads former names of users and spaces as the present ones: those that are nobody's name now. */
+export async function readFormerNames(session: Session): Promise<void> {
+  if (!(await session.one(sql['has-former-names'], {})).has_some) return;
+  await session.execute(sql['read-former-users'], {});
+  await session.execute(sql['read-former-spaces'], {});
 }
 
 /** Number of staged records by outcome and by rule or code. */
@@ -157,24 +195,42 @@ export interface BatchIdentity {
   readonly format: string;
   readonly inputName: string;
   readonly actor: string;
+  /** Records without an end may replace ones with an end. */
+  readonly reopen: boolean;
+  /** sha256 (hex) of the input and of how it was read: an import of the same content finishes this one. */
+  readonly content: string;
+  /** The zone in which times without offset were read; null: nobody asked. */
+  readonly readAs: string | null;
 }
 
-/** Records that an import begins to be applied; returns its id. */
+/** Records that an import begins to be applied, with its rejected records, and holds its lock; returns its id. */
 export async function insertBatch(
-  session: Session,
+  transaction: Transaction,
   identity: BatchIdentity,
   nowMs: number,
 ): Promise<bigint> {
-  return (await session.one(sql['insert-batch'], { ...identity, nowMs })).id;
+  const { id } = await transaction.one(sql['insert-batch'], { ...identity, nowMs });
+  await holdImport(transaction, id);
+  await insertRejects(transaction, id, nowMs);
+  return id;
 }
 
-/** Records that every record was applied, with the counts, and the rejected records. */
+/** Records that every record was applied at an instant, with the counts, and what was rejected while it was applied. */
 export async function finishBatch(
   transaction: Transaction,
   batch: bigint,
   nowMs: number,
   counts: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  await transaction.execute(sql['insert-rejects'], { batch, nowMs });
+  await insertRejects(transaction, batch, nowMs);
   await transaction.execute(sql['finish-batch'], { batch, nowMs, counts });
+}
+
+/** Keeps the rejected records of the staging that are not kept yet; returns their number. */
+export async function insertRejects(
+  transaction: Transaction,
+  batch: bigint,
+  nowMs: number,
+): Promise<number> {
+  return transaction.execute(sql['insert-rejects'], { batch, nowMs });
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { JobhoursError } from '../domain/errors.js';
+import { quotedValue } from '../domain/quoted-value.js';
 import { DEFAULT_TIMEOUT_MS, StatementWatch } from './statement-watch.js';
 import { translated } from './sqlstate.js';
 
@@ -46,6 +47,7 @@ async function withClient<T>(
 }
 
 async function applied(client: pg.Client): Promise<string[]> {
+  await requireUtf8(client);
   const exists = await client.query<{ present: boolean }>(
     'select to_regclass($1) is not null as present',
     [TABLE],
@@ -55,7 +57,24 @@ async function applied(client: pg.Client): Promise<string[]> {
   return rows.rows.map((row) => row.name);
 }
 
-/** Applied and pending migrations; SCHEMA_VERSION when the database has one that this program lacks. */
+/** CONFIG for a database in which not every name can be kept, or where a name has another length (B72). */
+async function requireUtf8(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string; name: string }>(
+    "select current_setting('server_encoding') as encoding, current_database() as name",
+  );
+  const [{ encoding, name } = { encoding: '', name: '' }] = rows;
+  if (encoding === 'UTF8') return;
+  throw new JobhoursError(
+    'CONFIG',
+    `DATABASE_URL: the database ${quotedValue(name)} has the encoding ${encoding}, expected UTF8: create it with ENCODING 'UTF8' TEMPLATE template0`,
+    { variable: 'DATABASE_URL', encoding },
+  );
+}
+
+/**
+ * Applied and pending migrations; SCHEMA_VERSION when the database has one that this program lacks, CONFIG when it keeps
+ * text in another encoding than UTF-8.
+ */
 export async function migrationStatus(
   url: string,
   timeoutMs = DEFAULT_TIMEOUT_MS,

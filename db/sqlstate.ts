@@ -65,6 +65,14 @@ export function sqlstateOf(error: unknown): string | null {
   return typeof details?.sqlstate === 'string' ? details.sqlstate : null;
 }
 
+/** What to do about a refusal that passes only when somebody changes the server, by SQLSTATE. */
+const GRANT_ADVICE: Readonly<Record<string, string>> = {
+  '25006':
+    'The database takes no writing: use the primary server, or switch default_transaction_read_only off.',
+  '42501':
+    'The user of DATABASE_URL may not do this: use one that may, or let the owner of the tables grant it.',
+};
+
 const PASSING_ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   DATABASE_FULL: 'Free space where PostgreSQL keeps its data: what failed can be tried again then.',
   DATABASE_BUSY:
@@ -116,7 +124,7 @@ export function translated(
   if (code === 'DATABASE_MISSING') {
     return databaseMissing(statement, reason, address, { sqlstate, cause: error });
   }
-  const advice = PASSING_ADVICE[code];
+  const advice = PASSING_ADVICE[code] ?? GRANT_ADVICE[sqlstate ?? ''];
   return new JobhoursError(
     code,
     `${statement}: ${reason}${advice === undefined ? '' : `. ${advice}`}`,

@@ -1,8 +1,8 @@
 /**
- * One record of a file feed (csv; jsonl later) in canonical fields, and what becomes of it. Owns the rules for
+ * One record of a file feed (csv, jsonl) in canonical fields, and what becomes of it. Owns the rules for
  * missing starts and ends and for units of time (DESIGN section 5); which column is which field is the format's.
  */
-import { JobhoursError } from './errors.js';
+import { isJobhoursError, JobhoursError } from './errors.js';
 import { quotedValue } from './quoted-value.js';
 import { milliGpusOf } from './gpus.js';
 import { joinedKey, nameOf, optionalNameOf } from './record-text.js';
@@ -50,12 +50,26 @@ export interface FeedRecord {
   readonly facts: Readonly<Record<string, string>>;
 }
 
-/** The outcome of one record: NEVER_STARTED when it has neither start nor end after the given instants. */
-export function feedOutcome(record: FeedRecord, rules: FeedRules): Outcome {
-  return outcomeOf(() => judged(record, rules));
+/** The outcome of the record that `read` gives: NEVER_STARTED when it has neither start nor end after the given instants. */
+export function feedOutcome(read: () => FeedRecord, rules: FeedRules): Outcome {
+  let record: FeedRecord | null = null;
+  return outcomeOf(
+    () => feedRun((record = read()), rules),
+    (name) => (record === null ? null : givenInstant(record, name, rules)),
+  );
 }
 
-function judged(record: FeedRecord, rules: FeedRules): RunRecord | SetAsideRule {
+function givenInstant(
+  { field }: FeedRecord,
+  name: 'submit' | 'start' | 'end',
+  rules: FeedRules,
+): number | null {
+  const text = field(name);
+  return text === '' || (name === 'end' && isZero(text)) ? null : timeOf(text, name, rules);
+}
+
+/** The run of one record, or why it is none. Errors of the catalogue when it is refused. */
+function feedRun(record: FeedRecord, rules: FeedRules): RunRecord | SetAsideRule {
   const times = timesOf(record, rules);
   if (times === 'NEVER_STARTED') return times;
   const { field } = record;
@@ -81,13 +95,11 @@ function judged(record: FeedRecord, rules: FeedRules): RunRecord | SetAsideRule 
 type Times = Pick<RunDraft, 'startedAtMs' | 'end'>;
 
 function timesOf(record: FeedRecord, rules: FeedRules): Times | 'NEVER_STARTED' {
-  const given = (name: 'submit' | 'start' | 'end'): number | null => {
-    const text = record.field(name);
-    return text === '' ? null : timeOf(text, name, rules);
-  };
+  const given = (name: 'submit' | 'start' | 'end'): number | null =>
+    givenInstant(record, name, rules);
   const instant = (rule: string | number): number | null =>
     typeof rule === 'number' ? rule : null;
-  const reportedEnd = isZero(record.field('end')) ? null : given('end');
+  const reportedEnd = given('end');
   const endAtMs = reportedEnd ?? instant(rules.missingEnd);
   let startedAtMs = given('start') ?? instant(rules.missingStart);
   if (startedAtMs === null && endAtMs === null) return 'NEVER_STARTED';
@@ -113,9 +125,22 @@ function isZero(text: string): boolean {
 }
 
 function timeOf(text: string, field: FeedField, rules: FeedRules): number {
-  return rules.timeUnit === 'iso'
-    ? parseInstant(text, { zone: rules.zone, field })
-    : parseNumericInstant(text, rules.timeUnit, rules.timeOriginAtMs, field);
+  const { timeUnit } = rules;
+  try {
+    return timeUnit === 'iso'
+      ? parseInstant(text, { zone: rules.zone, field })
+      : parseNumericInstant(text, timeUnit, rules.timeOriginAtMs, field);
+  } catch (error) {
+    throw withTimeUnit(error, timeUnit);
+  }
+}
+
+/** The same refusal with the flag that may be wrong. */
+function withTimeUnit(error: unknown, timeUnit: FeedRules['timeUnit']): unknown {
+  if (!isJobhoursError(error)) return error;
+  const isOfUnit = error.code === 'TIME_INVALID' && timeUnit !== 'iso';
+  if (error.code !== 'TIME_UNIT' && !isOfUnit) return error;
+  return new JobhoursError(error.code, `${error.message} (--time-unit ${timeUnit})`, error.details);
 }
 
 function keyOf(record: FeedRecord, attempt: number): string {

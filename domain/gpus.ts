@@ -1,5 +1,6 @@
 /**
- * GPUs of a record as milli-GPUs (integer thousandths). Owns the decimal form and Slurm's TRES form.
+ * GPUs of a record as milli-GPUs (integer thousandths). Owns the decimal form; Slurm's lists are
+ * domain/tres.ts.
  */
 import { JobhoursError } from './errors.js';
 import { quotedValue } from './quoted-value.js';
@@ -24,20 +25,4 @@ export function milliGpusOf(text: string, field: string): number {
     );
   }
   return milliGpus;
-}
-
-/**
- * Allocated milli-GPUs in a TRES list such as `billing=10,cpu=10,gres/gpu=4,node=2`: the untyped count, else the
- * sum of the typed ones (`gres/gpu:a100=2`), else 0. Both stand side by side when a site tracks types.
- */
-export function allocatedMilliGpus(tres: string, field: string): number {
-  if (!tres.includes('gres/gpu')) return 0;
-  let typed = 0;
-  for (const entry of tres.split(',')) {
-    const [name = '', count = ''] = entry.split('=', 2);
-    if (name === 'gres/gpu') return milliGpusOf(count, field);
-    if (name.startsWith('gres/gpu:')) typed += milliGpusOf(count, field);
-  }
-  if (typed > MAX_GPUS * 1_000) milliGpusOf(String(typed / 1_000), field);
-  return typed;
 }

@@ -1,4 +1,11 @@
 /** Which known word a mistyped one probably means. */
+import { plainName } from './quoted-value.js';
+
+/** `; did you mean user?`, to end a message with; empty when no candidate is near. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
+  const nearest = nearestWord(word, candidates);
+  return nearest === null ? '' : `; did you mean ${plainName(nearest)}?`;
+}
 
 /** The candidate nearest to a mistyped word (at most 2 edits and less than half of it), or null. */
 export function nearestWord(word: string, candidates: readonly string[]): string | null {

@@ -13,9 +13,8 @@ const MAX_NAME_BYTES = 2_600;
 const PLAIN = /^[!-~]{1,255}$/;
 const CONTROL = /\p{Cc}/u;
 const LONE_SURROGATE = /\p{Cs}/u;
-/** Characters that nobody sees: two names that look equal would be two users (Unicode TR 36). */
-const INVISIBLE =
-  /[\u00AD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/u;
+/** Characters that nobody sees, fillers and variants too: two names that look equal would be two users (Unicode TR 36). */
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\uFFF9-\uFFFB\u2800]/u;
 
 interface NameRule {
   /** How the message calls it: `user`. */

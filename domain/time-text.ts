@@ -41,7 +41,7 @@ export function parseWindow(text: string, calendar: Calendar, nowMs: number): Sp
   const rolling = /^(\d{1,9})([mhd])$/.exec(written);
   if (rolling !== null) {
     const lengthMs = Number(rolling[1]) * (ROLLING_UNIT_MS.get(rolling[2] ?? '') ?? 0);
-    return checkedSpan(text, nowMs - lengthMs, nowMs);
+    return checkedSpan(`--window ${quotedValue(text)}`, nowMs - lengthMs, nowMs);
   }
   const [start, end, ...rest] = written.split(',');
   if (start === undefined || end === undefined || rest.length > 0) {
@@ -53,7 +53,7 @@ export function parseWindow(text: string, calendar: Calendar, nowMs: number): Sp
     );
   }
   const edge = (edgeText: string) => parseEdge(edgeText, '--window', calendar, nowMs);
-  return checkedSpan(text, edge(start), edge(end));
+  return checkedSpan(`--window ${quotedValue(text)}`, edge(start), edge(end));
 }
 
 /**
@@ -71,7 +71,8 @@ export function parseRange(
   if (start !== undefined) range.startAtMs = parseEdge(start, '--start', calendar, nowMs);
   if (end !== undefined) range.endAtMs = parseEdge(end, '--end', calendar, nowMs);
   if (range.startAtMs !== undefined && range.endAtMs !== undefined) {
-    checkedSpan(`${start},${end}`, range.startAtMs, range.endAtMs);
+    const named = `--start ${quotedValue(start ?? '')}, --end ${quotedValue(end ?? '')}`;
+    checkedSpan(named, range.startAtMs, range.endAtMs);
   }
   return range;
 }
@@ -194,25 +195,25 @@ function windowOfWord(
     const { startAtMs, endAtMs } = calendar.previous(present);
     return { startAtMs, endAtMs };
   }
-  return checkedSpan(present.label, present.startAtMs, nowMs);
+  return checkedSpan(`--window ${quotedValue(present.label)}`, present.startAtMs, nowMs);
 }
 
 function parseEdge(text: string, field: string, calendar: Calendar, nowMs: number): number {
   return text.trim() === 'now' ? nowMs : parseInstant(text, { zone: calendar.zone, field });
 }
 
-function checkedSpan(text: string, startAtMs: number, endAtMs: number): Span {
+/** The span when it is one; `named`: the flags as they were given, for the message. */
+function checkedSpan(named: string, startAtMs: number, endAtMs: number): Span {
   if (startAtMs < EARLIEST_AT_MS || endAtMs > LATEST_AT_MS) {
     throw new JobhoursError(
       'TIME_RANGE',
-      `the range ${quotedValue(text)} lies outside the years 1990 to 2100`,
-      { value: text.slice(0, 100) },
+      `${named}: the range lies outside the years 1990 to 2100`,
+      { value: named },
     );
   }
   if (startAtMs < endAtMs) return { startAtMs, endAtMs };
-  throw new JobhoursError(
-    'RANGE_INVALID',
-    `the range ${quotedValue(text)} does not end after it starts`,
-    { value: text.slice(0, 100), startAtMs, endAtMs },
-  );
+  throw new JobhoursError('RANGE_INVALID', `${named}: the range does not end after it starts`, {
+    value: named,
+    ...{ startAtMs, endAtMs },
+  });
 }

@@ -37,7 +37,7 @@ export interface HomeRequest {
   readonly command: string;
   /** How long to wait for the process that holds the home. */
   readonly waitMs: number;
-  /** Called once when there is something to wait for. */
+  /** Called once when the home is not free within a second: who keeps it. */
   readonly onProgress?: (text: string) => void;
 }
 
@@ -95,12 +95,19 @@ async function holdHome(home: string, lock: Lock): Promise<HomeLock> {
   };
 }
 
-function busy(home: string, holder: LockHolder): JobhoursError {
-  return new JobhoursError(
-    'HOME_BUSY',
-    `${home} is kept by process ${holder.pid} (${holder.command}); stop that process, or set JOBHOURS_HOME to another folder`,
-    { home, pid: holder.pid, command: holder.command },
-  );
+/** Who keeps a home, as people are told. */
+const keeperText = ({ command, pid }: LockHolder): string => `${command} (pid ${pid})`;
+
+/** `isPublished`: the holder keeps servers that other commands join, so waiting for it is in vain. */
+function busy(home: string, holder: LockHolder, isPublished: boolean): JobhoursError {
+  const advice = isPublished
+    ? 'other commands join its servers; stop it before another one is started'
+    : "wait for its end and say the same again, or run 'jobhours dev' in another terminal, so that commands can work side by side";
+  return new JobhoursError('HOME_BUSY', `${home} is kept by ${keeperText(holder)}: ${advice}`, {
+    home,
+    pid: holder.pid,
+    command: holder.command,
+  });
 }
 
 /** Waits for the lock, but no longer than until its holder publishes: such a holder is there to stay. */
@@ -113,7 +120,7 @@ async function requestLock(
     waitMs: request.waitMs,
     giveUp: async () => (await readPublished(home)) !== null,
     onWait: (holder) =>
-      request.onProgress?.(`waiting for process ${holder.pid} (${holder.command}) in ${home}`),
+      request.onProgress?.(`waiting for ${keeperText(holder)}, which keeps ${home}`),
   });
   return 'lock' in answer ? { lock: await holdHome(home, answer.lock) } : answer;
 }
@@ -127,7 +134,7 @@ export async function acquire(folder: string, request: HomeRequest): Promise<Hom
   const home = await ensureHome(folder);
   const answer = await requestLock(home, request);
   if ('lock' in answer) return answer.lock;
-  throw busy(home, answer.heldBy);
+  throw busy(home, answer.heldBy, (await readPublished(home)) !== null);
 }
 
 /**
@@ -147,6 +154,6 @@ export async function acquireOrJoin(
     const servers = await readPublished(home);
     if (servers !== null) return { servers };
     // A holder that withdrew its addresses between the two looks is just leaving: look again.
-    if (waitMs === 0) throw busy(home, answer.heldBy);
+    if (waitMs === 0) throw busy(home, answer.heldBy, false);
   }
 }

@@ -25,13 +25,14 @@ export interface LockRequest {
   readonly command: string;
   /** How long to wait for a living holder; 0 = not at all. */
   readonly waitMs: number;
-  /** Called once with the holder that is waited for. */
+  /** Called once with the holder that is waited for, after a second: who lets go before is no news. */
   readonly onWait?: (holder: LockHolder) => void;
   /** Asked while waiting; true ends the wait at once. */
   readonly giveUp?: () => Promise<boolean>;
 }
 
 const POLL_MS = 25;
+const ANNOUNCED_AFTER_MS = 1_000;
 
 /** Text of the file, null when it is absent. */
 async function readText(file: string): Promise<string | null> {
@@ -90,7 +91,8 @@ export async function acquireLock(
   file: string,
   request: LockRequest,
 ): Promise<{ lock: Lock } | { heldBy: LockHolder }> {
-  const endsAtMs = performance.now() + request.waitMs;
+  const beganMs = performance.now();
+  const endsAtMs = beganMs + request.waitMs;
   const own = { ...(await ownMark()), command: request.command, token: randomUUID() };
   let isAnnounced = false;
   for (;;) {
@@ -106,8 +108,10 @@ export async function acquireLock(
       continue;
     }
     if (performance.now() >= endsAtMs || (await request.giveUp?.())) return { heldBy: holder };
-    if (!isAnnounced) request.onWait?.(holder);
-    isAnnounced = true;
+    if (!isAnnounced && performance.now() - beganMs >= ANNOUNCED_AFTER_MS) {
+      isAnnounced = true;
+      request.onWait?.(holder);
+    }
     await delay(POLL_MS);
   }
 }

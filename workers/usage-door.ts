@@ -2,7 +2,13 @@
 import { Runtime } from '@temporalio/worker';
 import type { UsageDoor } from '../activities/index.js';
 import { endBackfill, findBackfill, openBackfills } from '../db/backfill-store.js';
-import { countRunsStartedBefore, moveOrigin, readBooks, type Books } from '../db/books-store.js';
+import {
+  countRunsStartedBefore,
+  firstRunAtMs,
+  moveOrigin,
+  readBooks,
+  type Books,
+} from '../db/books-store.js';
 import { requireClock } from '../db/clock.js';
 import type { Database, Session } from '../db/database.js';
 import { readLedgerState, recordFailure } from '../db/ledger-store.js';
@@ -41,6 +47,7 @@ export function usageDoor(options: UsageDoorOptions): UsageDoor {
     beginBooks: (originAtMs) =>
       database.transaction({}, (transaction) => moveOrigin(transaction, originAtMs)),
     countRunsStartedBefore: (atMs) => countRunsStartedBefore(database, atMs),
+    firstRunAtMs: () => firstRunAtMs(database),
     planningState: () =>
       database.transaction(
         { isolation: 'repeatable read', readOnly: true },

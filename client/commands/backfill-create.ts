@@ -56,7 +56,7 @@ export function registerCreate(backfill: Command, context: CommandContext): void
     .option(
       '--lanes <number>',
       `months built side by side, 1 to ${MOST_LANES}`,
-      integerOf('--lanes'),
+      integerOf('--lanes', 1, MOST_LANES),
       USUAL_LANES,
     )
     .option(

@@ -1,6 +1,6 @@
 /** Flags whose values are words of a list, or integers. */
 import { JobhoursError } from '../../domain/errors.js';
-import { nearestWord } from '../../domain/nearest-word.js';
+import { didYouMean } from '../../domain/nearest-word.js';
 import { quotedValue } from '../../domain/quoted-value.js';
 
 /** A parser for commander: the word when it is one of `words`, else FIELD_UNKNOWN with the nearest one (B40, B41). */
@@ -8,11 +8,9 @@ export function oneOf<W extends string>(flag: string, words: readonly W[]): (tex
   return (text) => {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
-    const nearest = nearestWord(text, words);
-    const hint = nearest === null ? '' : `; did you mean ${nearest}?`;
     throw new JobhoursError(
       'FIELD_UNKNOWN',
-      `${flag} ${quotedValue(text)} is unknown: use ${words.join(', ')}${hint}`,
+      `${flag} ${quotedValue(text)} is unknown: use ${words.join(', ')}${didYouMean(text, words)}`,
       { field: flag, value: text.slice(0, 100), words },
     );
   };
@@ -30,10 +28,18 @@ export function someOf<W extends string>(
   };
 }
 
-/** A parser for integers of at most 15 digits, else LIMIT_INVALID. */
-export function integerOf(flag: string): (text: string) => number {
+/** A parser for integers from `from` to `to` (inclusive), else LIMIT_INVALID (B37). */
+export function integerOf(flag: string, from: number, to: number): (text: string) => number {
   return (text) => {
-    if (/^\d{1,15}$/.test(text)) return Number(text);
-    throw new JobhoursError('LIMIT_INVALID', `${flag} ${quotedValue(text)}: expected an integer`);
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= from && value <= to) return value;
+    throw new JobhoursError(
+      'LIMIT_INVALID',
+      `${flag} ${quotedValue(text)}: expected an integer from ${from} to ${to}`,
+      { field: flag, value: text.slice(0, 100), from, to },
+    );
   };
 }
+
+/** A parser for `--limit` of lists that are held in memory. LIMIT_INVALID. */
+export const limitOf = integerOf('--limit', 1, 1_000);

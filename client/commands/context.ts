@@ -2,13 +2,14 @@
  * What every command gets: the settings, its books, Temporal, where to print, and when to stop.
  * Owns opening and closing them around a command's work; which servers they are is joining.ts.
  */
+import { resolve } from 'node:path';
 import { openBooksAt, type OpenBooks } from '../open-books.js';
 import type { TemporalClient } from '../temporal.js';
 import { JobhoursError } from '../../domain/errors.js';
 import { EMBEDDED_ZONE, parseSettings, type Settings } from '../../domain/settings.js';
 import { limitsOf } from '../../domain/workflow-input.js';
 import { joinServers, type JoinedServers } from './joining.js';
-import type { TemporalTarget } from './servers.js';
+import { booksHome, shownHome, type TemporalTarget } from './servers.js';
 import type { Stopping } from './stopping.js';
 
 export type { OpenBooks } from '../open-books.js';
@@ -23,12 +24,18 @@ export interface CommandContext {
   readonly settings: Settings;
   /**
    * Runs `work` on the books: those of DATABASE_URL, else of a running `dev`, else of a running `demo`, else
-   * on the embedded PostgreSQL of `<HOME>/books`, started for as long as `work` takes. The zone of books is fixed for
-   * ever, so new ones are opened only when JOBHOURS_ZONE says it or the command `opens new books`; else NOT_FOUND.
+   * on the embedded PostgreSQL of `<HOME>/books`, started for as long as `work` takes. A command that only looks opens
+   * and creates none: NOT_FOUND. One that `opens new books` says first where, and in which zone.
    */
   withBooks<T>(work: (open: OpenBooks) => Promise<T>, opens?: 'opens new books'): Promise<T>;
-  /** The same with Temporal. TEMPORAL_MISSING when none is given and neither `dev` nor `demo` runs. */
-  withTemporal<T>(work: (open: OpenBooksAndTemporal) => Promise<T>): Promise<T>;
+  /**
+   * The same with Temporal. TEMPORAL_MISSING when none is given and neither `dev` nor `demo` runs. A command that `opens
+   * new books` does so in a given database only.
+   */
+  withTemporal<T>(
+    work: (open: OpenBooksAndTemporal) => Promise<T>,
+    opens?: 'opens new books',
+  ): Promise<T>;
   /**
    * Tells the keeper that something changed in the books that were opened last. Null when it was woken,
    * else the command that brings the books up to date.
@@ -65,6 +72,7 @@ export interface ContextOptions {
 export class ProcessContext implements CommandContext {
   #settings: Settings | null = null;
   #last: LastOpened | null = null;
+  #isAnnounced = false;
   readonly isInteractive = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
 
   constructor(private readonly options: ContextOptions) {}
@@ -79,22 +87,28 @@ export class ProcessContext implements CommandContext {
   }
 
   withBooks<T>(work: (open: OpenBooks) => Promise<T>, opens?: 'opens new books'): Promise<T> {
-    return this.#withServers(async (servers) => {
-      const defaultZone = servers.isOwn && opens !== undefined ? EMBEDDED_ZONE : null;
-      return this.#withOpen(servers, defaultZone, work);
-    });
+    const onCreate = opens === undefined ? undefined : () => this.#announceBooks();
+    return this.withServers(
+      (servers) => this.#withOpen(servers, opens !== undefined, work),
+      onCreate,
+    );
   }
 
-  /** Runs `work` on the address of the database, whatever its schema is. */
-  withDatabase<T>(work: (databaseUrl: string) => Promise<T>): Promise<T> {
-    return this.#withServers(({ databaseUrl }) => work(databaseUrl));
+  /** Runs `work` on the address of the database, whatever its schema is. NOT_FOUND when it would have to be created. */
+  withDatabase<T>(work: (databaseUrl: string) => Promise<T>, creates?: 'creates it'): Promise<T> {
+    const onCreate = creates === undefined ? undefined : () => undefined;
+    return this.withServers(({ databaseUrl }) => work(databaseUrl), onCreate);
   }
 
-  withTemporal<T>(work: (open: OpenBooksAndTemporal) => Promise<T>): Promise<T> {
-    return this.#withServers(async (servers) => {
+  withTemporal<T>(
+    work: (open: OpenBooksAndTemporal) => Promise<T>,
+    opens?: 'opens new books',
+  ): Promise<T> {
+    return this.withServers(async (servers) => {
       const { temporal: target } = servers;
       if (target === undefined) throw noTemporal();
-      return this.#withOpen(servers, null, async (open) => {
+      const mayOpen = opens !== undefined && this.settings.databaseUrl !== null;
+      return this.#withOpen(servers, mayOpen, async (open) => {
         const { connectTemporal } = await import('../temporal.js');
         const temporal = await connectTemporal(target);
         try {
@@ -145,14 +159,20 @@ export class ProcessContext implements CommandContext {
     this.stopping.advice = advice;
   }
 
-  #join(): Promise<JoinedServers> {
+  /**
+   * Runs `work` on the servers that `withBooks` and `withTemporal` take, whatever is in them. `onCreate` is called before
+   * an embedded PostgreSQL is created; without it that is NOT_FOUND.
+   */
+  async withServers<T>(
+    work: (servers: JoinedServers) => Promise<T>,
+    onCreate?: () => void,
+  ): Promise<T> {
     const { command, stopping } = this.options;
-    const note = (text: string): void => this.note(text);
-    return joinServers({ settings: this.settings, command, stopping, note });
-  }
-
-  async #withServers<T>(work: (servers: JoinedServers) => Promise<T>): Promise<T> {
-    const servers = await this.#join();
+    const servers = await joinServers({
+      ...{ settings: this.settings, command, stopping },
+      note: (text) => this.note(text),
+      ...(onCreate === undefined ? {} : { onCreate }),
+    });
     try {
       return await work(servers);
     } finally {
@@ -160,20 +180,29 @@ export class ProcessContext implements CommandContext {
     }
   }
 
+  /** Says once where new books are opened and in which zone. */
+  #announceBooks(): void {
+    if (this.#isAnnounced) return;
+    this.#isAnnounced = true;
+    const { settings } = this;
+    const where = settings.databaseUrl === null ? shownHome(booksHome(settings)) : 'DATABASE_URL';
+    const zone = settings.zone ?? `${EMBEDDED_ZONE} (JOBHOURS_ZONE is not set)`;
+    this.note(`Opening new books in ${where}, zone ${zone}, which is fixed for ever`);
+  }
+
   async #withOpen<T>(
     { databaseUrl, isOwn, temporal }: JoinedServers,
-    defaultZone: string | null,
+    opens: boolean,
     work: (open: OpenBooks) => Promise<T>,
   ): Promise<T> {
     const { settings } = this;
     const open = await openBooksAt({
-      ...{ databaseUrl, settings, defaultZone },
+      ...{ databaseUrl, settings, opens, isDemo: false },
       isEmbedded: isOwn,
-      isDemo: false,
+      defaultZone: isOwn ? EMBEDDED_ZONE : null,
+      folder: settings.databaseUrl === null ? shownHome(resolve(settings.home)) : null,
     });
-    if (open.isNew === true) {
-      this.note(`Books opened in the zone ${open.books.zone}, which is fixed for ever`);
-    }
+    if (open.isNew === true) this.#announceBooks();
     this.#last = { booksName: open.books.name, temporal };
     try {
       return await work(open);

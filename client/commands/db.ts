@@ -30,7 +30,7 @@ function runMigrate(context: ProcessContext): Promise<void> {
     const done = await migrate(databaseUrl);
     for (const name of done) context.print(`applied ${name}`);
     context.note(done.length === 0 ? 'the schema is up to date' : `${done.length} applied`);
-  });
+  }, 'creates it');
 }
 
 function runStatus(context: ProcessContext): Promise<void> {

@@ -1,128 +1,164 @@
-/** `jobhours import`: job records of Slurm or of a CSV file. Arguments and printing only. */
-import { userInfo } from 'node:os';
+/** `jobhours import`: job records of Slurm, CSV, JSON lines or SWF. Arguments and printing only. */
 import type { Command } from 'commander';
 import { JobhoursError } from '../../domain/errors.js';
-import { SACCT_FIELDS } from '../../domain/sacct-record.js';
-import { MS_PER_SECOND } from '../../domain/units.js';
 import { openImportInput } from '../import-input.js';
 import { openRejectsFile } from '../import-rejects.js';
-import {
-  importRuns,
-  type ImportFormat,
-  type ImportProgress,
-  type ImportResult,
-} from '../import-runs.js';
-import { rejectedRecords, type ImportSummary } from '../import-summary.js';
+import type { ImportFormat } from '../import-format.js';
+import { importRuns, type DeclaredCoverage, type ImportResult } from '../import-runs.js';
+import { viewSources } from '../sources.js';
+import { rejectedRecords, summaryRecord, type ImportSummary } from '../import-summary.js';
+import { actorName } from './actor.js';
+import { bringUpToDate } from './after-change.js';
 import { oneOf } from './choice.js';
 import type { CommandContext, OpenBooks } from './context.js';
-import { csvFormat, sacctFormat, type FormatFlags } from './import-flags.js';
-import { nextCommands, rejectLines, summaryLines, warningLines } from './import-text.js';
+import { closeAndPrint } from './import-close.js';
+import { coversOf } from './import-covers.js';
+import { feedFormat, sacctFormat, sizeOf, swfFormat, type FormatFlags } from './import-flags.js';
+import { CSV_HELP, JSONL_HELP, SACCT_HELP, SWF_HELP } from './import-help.js';
+import { registerImportList } from './import-list.js';
+import { importProgress } from './import-progress.js';
+import { registerRejects } from './import-rejects-list.js';
+import {
+  nextCommands,
+  rejectLines,
+  summaryLines,
+  warningLines,
+  type SaidByFlags,
+} from './import-text.js';
 import { countText } from './screen.js';
+import { newSourceNotes } from './unknown-note.js';
 
 const OUTPUTS = ['table', 'json'] as const;
 
 interface ImportFlags extends FormatFlags {
   readonly partial?: true;
   readonly reopen?: true;
+  readonly closeUnseen?: true;
+  readonly covers?: string;
   readonly rejects?: string;
   readonly output: (typeof OUTPUTS)[number];
 }
-
-const COMMON_HELP = `
-Everything is checked before anything is applied: with rejected records nothing is, unless --partial is given.
-Importing the same file again changes nothing; a record with other content corrects the run and keeps its former
-values. FILE may be - for standard input. Exit status 2 when records were rejected.`;
-
-const SACCT_HELP = `
-The input is what Open XDMoD asks sacct for: 26 fields separated by |, with or without a header line:
-  TZ=UTC sacct -M CLUSTER --allusers --allocations --duplicates --parsable2 --noheader -S 2026-01-01 -E 2026-02-01 \
---format=${SACCT_FIELDS.join(',')} > sacct.txt
-Steps and jobs that never started are set aside. A job is known by jobidraw@submit in its cluster.
-
-Examples:
-  jobhours import sacct sacct.txt
-  jobhours import sacct - --partial --rejects rejects.csv < sacct.txt
-${COMMON_HELP}`;
-
-const CSV_HELP = `
-Columns: user,space,pool,job_id,attempt,gpus,submit,start,end with a header; space, pool, attempt and submit may be
-absent. Times are ISO 8601 with offset (or --zone, or numbers with --time-unit). An empty or 0 end = still running.
-A job is known by job_id and attempt in its --source. Other columns are kept with the run.
-
-Examples:
-  jobhours import csv jobs.csv
-  jobhours import csv jobs.csv --map user=owner,gpus=num_gpus --set pool=a100 --zone Europe/Berlin
-  jobhours import csv trace.csv --time-unit s --time-origin 2025-01-01T00:00:00Z --missing-end 2025-02-01T00:00:00Z
-${COMMON_HELP}`;
 
 const collect = (text: string, texts: readonly string[] = []): readonly string[] => [
   ...texts,
   text,
 ];
 
-/** Adds `import sacct` and `import csv`. */
+/** Adds the commands of `import`: one for each format, and those about what was imported. */
 export function registerImport(program: Command, context: CommandContext): void {
   const imports = program.command('import').description('Job records of a cluster or a file');
-  withCommonFlags(imports.command('sacct <file>').description("Slurm's sacct, 26 fields"))
+  registerFormats(imports, context);
+  registerImportList(imports, context);
+  registerRejects(imports, context);
+}
+
+function registerFormats(imports: Command, context: CommandContext): void {
+  formatCommand(imports, 'sacct', "Slurm's sacct, 26 fields or those of a header", SACCT_HELP)
     .option('--zone <zone>', 'zone of its times (default: UTC)')
-    .addHelpText('after', SACCT_HELP)
+    .option('--source <name>', 'the cluster of records that do not name theirs')
+    .option('--gres <name=milli>', 'milli-GPUs that one of a gres counts for; repeatable', collect)
+    .option('--pool <template>', 'how pools are called (default: {partition})')
     .action((file: string, flags: ImportFlags) =>
       runImport(context, file, flags, () => sacctFormat(flags)),
     );
-  withCommonFlags(imports.command('csv <file>').description('a CSV file with a header'))
-    .option('--source <name>', 'where the records come from (default: csv)')
-    .option('--map <field=column,...>', 'which column is which field; repeatable', collect)
+  for (const [format, summary, help] of [
+    ['csv', 'a CSV file with a header', CSV_HELP],
+    ['jsonl', 'a file with a JSON object in each line', JSONL_HELP],
+  ] as const) {
+    feedOptions(formatCommand(imports, format, summary, help), format).action(
+      (file: string, flags: ImportFlags) =>
+        runImport(context, file, flags, ({ calendar }) => feedFormat(format, flags, calendar)),
+    );
+  }
+  formatCommand(imports, 'swf', 'a log in the Standard Workload Format', SWF_HELP)
+    .option('--source <name>', 'where the records come from (default: swf)')
+    .option('--gpus-from <file>', 'a CSV file with the columns job,gpus')
+    .option('--set <field=value>', 'a constant for user, space, pool or gpus; repeatable', collect)
+    .option('--time-origin <time>', "what its times count from (default: the header's)")
+    .option('--missing-start <rule>', 'reject, submit or an instant (default: reject)')
+    .option('--missing-end <rule>', 'reject, open = still running or an instant (default: reject)')
+    .action((file: string, flags: ImportFlags) =>
+      runImport(context, file, flags, ({ calendar }) => swfFormat(flags, calendar)),
+    );
+}
+
+function feedOptions(command: Command, format: string): Command {
+  const column = format === 'csv' ? 'column' : 'name';
+  return command
+    .option('--source <name>', `where the records come from (default: ${format})`)
+    .option(`--map <field=${column},...>`, `which ${column} is which field; repeatable`, collect)
     .option('--set <field=value>', 'a constant for a field; repeatable', collect)
     .option(
       '--key <fields>',
-      'fields or columns that make a record unique (default: job_id,attempt)',
+      `fields or ${column}s that make a record unique (default: job_id,attempt)`,
     )
     .option('--zone <zone>', 'zone of times without offset')
     .option('--time-unit <unit>', 'iso, s or ms', oneOf('--time-unit', ['iso', 's', 'ms']))
     .option('--time-origin <time>', 'what numbers of s or ms count from (default: 1970)')
     .option('--missing-start <rule>', 'reject, submit or an instant (default: reject)')
-    .option('--missing-end <rule>', 'open = still running, reject or an instant (default: open)')
-    .addHelpText('after', CSV_HELP)
-    .action((file: string, flags: ImportFlags) =>
-      runImport(context, file, flags, ({ calendar }) => csvFormat(flags, calendar)),
-    );
+    .option('--missing-end <rule>', 'open = still running, reject or an instant (default: open)');
 }
 
-function withCommonFlags(command: Command): Command {
-  return command
+/** A command of one format with the flags that all of them have. */
+function formatCommand(imports: Command, format: string, summary: string, help: string): Command {
+  return imports
+    .command(`${format} <file>`)
+    .description(summary)
     .option('--partial', 'apply the good records although others are rejected')
     .option('--reopen', 'let a record without an end replace one with an end')
+    .option('--close-unseen', 'end open runs that should be in it and are not, where last seen')
+    .option('--covers <from,to>', 'it has everything of its sources that touches [from, to)')
     .option('--rejects <file>', 'write all rejected records to a CSV file')
-    .option('-o, --output <format>', OUTPUTS.join(', '), oneOf('--output', OUTPUTS), 'table');
+    .option(
+      '--max-decompressed <size>',
+      'limit for gzip, such as 2GiB (default: 64GiB, and 500 times the file)',
+      sizeOf('--max-decompressed'),
+    )
+    .option('-o, --output <format>', OUTPUTS.join(', '), oneOf('--output', OUTPUTS), 'table')
+    .addHelpText('after', help);
 }
 
 async function runImport(
   context: CommandContext,
   file: string,
   flags: ImportFlags,
-  formatOf: (open: OpenBooks) => ImportFormat,
+  formatOf: (open: OpenBooks) => ImportFormat | Promise<ImportFormat>,
 ): Promise<void> {
-  const { result, hasBegun } = await context.withBooks(async (open) => {
-    const done = await importFile(context, open, file, flags, formatOf(open));
-    printResult(context, open, done, flags);
-    return { result: done, hasBegun: open.books.originAtMs !== null };
+  const { summary, hasClosed, hasBegun } = await context.withBooks(async (open) => {
+    const format = await formatOf(open);
+    const covers = coversOf(flags.covers, format, open.calendar);
+    const { sources } = await viewSources(open.database);
+    const notes = newSourceNotes(
+      flags.source,
+      sources.map(({ name }) => name),
+    );
+    const done = await importFile(context, open, file, flags, format, covers);
+    const hasNoGpus = (flags.set ?? []).some((text) => /^\s*gpus\s*=\s*0+(\.0*)?\s*$/.test(text));
+    const said = { covers: done.summary.batch === null ? null : covers, hasNoGpus };
+    if (done.summary.batch !== null) notes.forEach((note) => context.note(note));
+    printResult(context, open, done, said, flags.output);
+    const closes = flags.closeUnseen === true;
+    const hasClosed = closes && (await closeAndPrint(context, open, done.summary));
+    return { summary: done.summary, hasClosed, hasBegun: open.books.originAtMs !== null };
   }, 'opens new books');
-  const { summary } = result;
-  const isChanged = summary.new + summary.corrected + summary.ended > 0;
-  if (isChanged) await bringUpToDate(context, hasBegun);
+  if (hasClosed || summary.new + summary.corrected + summary.ended > 0)
+    await bringUpToDate(context, hasBegun);
   refuseRejected(summary);
 }
 
 async function importFile(
   context: CommandContext,
-  { database, books, settings }: OpenBooks,
+  open: OpenBooks,
   file: string,
   flags: ImportFlags,
   format: ImportFormat,
+  covers: DeclaredCoverage | null,
 ): Promise<ImportResult> {
+  const { database, books, settings } = open;
   const input = await openImportInput(file, process.stdin);
-  const rejects = flags.rejects === undefined ? null : await openRejectsFile(flags.rejects);
-  const progress = progressOf(context);
+  const inputs = [file, ...(flags.gpusFrom === undefined ? [] : [flags.gpusFrom])];
+  const rejects = flags.rejects === undefined ? null : await openRejectsFile(flags.rejects, inputs);
+  const progress = importProgress(context);
   try {
     return await importRuns(
       database,
@@ -132,8 +168,10 @@ async function importFile(
         format,
         partial: flags.partial === true,
         reopen: flags.reopen === true,
+        maxDecompressedBytes: flags.maxDecompressed ?? null,
         batchSize: settings.importBatch,
         actor: actorName(),
+        covers,
         ...(rejects === null ? {} : { writeRejects: rejects.write }),
       },
       progress.show,
@@ -144,70 +182,19 @@ async function importFile(
   }
 }
 
-/** Who runs this process; a container's user may have a number and no name. */
-function actorName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid:${process.getuid?.() ?? 'unknown'}`;
-  }
-}
-
-const LINE_EVERY_MS = 2 * MS_PER_SECOND;
-
-/** A line that replaces itself on a terminal; elsewhere a plain line at most every 2 s. */
-function progressOf(context: CommandContext): {
-  readonly show: (progress: ImportProgress) => void;
-  readonly end: () => void;
-} {
-  const rewrite = (text: string): void => {
-    if (context.isInteractive) process.stderr.write(`\r\x1b[2K${text}`);
-  };
-  let lastMs = performance.now();
-  return {
-    show: (progress) => {
-      const nowMs = performance.now();
-      if (nowMs - lastMs < (context.isInteractive ? 100 : LINE_EVERY_MS)) return;
-      lastMs = nowMs;
-      if (context.isInteractive) rewrite(progressText(progress));
-      else context.note(progressText(progress));
-    },
-    end: () => rewrite(''),
-  };
-}
-
-function progressText({ step, bytes, totalBytes, records }: ImportProgress): string {
-  if (step === 'judge') return 'checking keys ...';
-  if (step === 'apply') return `applied ${countText(records)} runs ...`;
-  const share =
-    totalBytes === null
-      ? ''
-      : `${Math.floor((100 * bytes) / Math.max(1, totalBytes))}% of the file, `;
-  return `read ${share}${countText(records)} records ...`;
-}
-
 function printResult(
   context: CommandContext,
   { calendar }: OpenBooks,
   result: ImportResult,
-  { output }: ImportFlags,
+  said: SaidByFlags,
+  output: ImportFlags['output'],
 ): void {
   const { summary } = result;
-  if (output === 'json') context.print(JSON.stringify(summary));
-  else summaryLines(summary, calendar).forEach((line) => context.print(line));
-  for (const line of [...rejectLines(result), ...warningLines(summary)]) context.note(line);
+  if (output === 'json') context.print(JSON.stringify(summaryRecord(summary, said.covers)));
+  else summaryLines(summary, said, calendar).forEach((line) => context.print(line));
+  for (const line of [...rejectLines(result), ...warningLines(summary, said)]) context.note(line);
   const next = nextCommands(summary, calendar, result.nowMs);
   next.forEach((command, index) => context.note(`${index === 0 ? 'Next:' : '     '} ${command}`));
-}
-
-async function bringUpToDate(context: CommandContext, hasBegun: boolean): Promise<void> {
-  const command = await context.wakeKeeper();
-  if (command !== null) context.note(`Then bring the books up to date: ${command}`);
-  else if (hasBegun) context.note('The keeper was woken: it brings the books up to date.');
-  else
-    context.note(
-      'The books have not begun: reports compute from the runs, a backfill begins them.',
-    );
 }
 
 function refuseRejected(summary: ImportSummary): void {

@@ -2,8 +2,7 @@
  * Which servers a short command works with: given by the environment, kept by a running `dev` or `demo`, or
  * PostgreSQL started for the command alone. Owns that order (DESIGN section 11).
  */
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { Settings } from '../../domain/settings.js';
 import {
   acquireOrJoin,
@@ -11,7 +10,17 @@ import {
   type HomeLock,
   type PublishedServers,
 } from '../../local/home.js';
-import { booksHome, demoHome, NAMESPACE, startDatabase, type TemporalTarget } from './servers.js';
+import { noBooks } from '../open-books.js';
+import {
+  booksHome,
+  demoHome,
+  hasData,
+  isHeld,
+  NAMESPACE,
+  shownHome,
+  startDatabase,
+  type TemporalTarget,
+} from './servers.js';
 import type { Stopping } from './stopping.js';
 
 /** What a short command works with. */
@@ -31,6 +40,8 @@ export interface JoinRequest {
   readonly command: string;
   readonly stopping: Stopping;
   readonly note: (text: string) => void;
+  /** Called before an embedded PostgreSQL is created. Absent: who only looks creates nothing. */
+  readonly onCreate?: () => void;
 }
 
 /** A command waits this long for servers that another process is starting (DESIGN section 11). */
@@ -68,11 +79,7 @@ async function serversOn(
 /** A demo whose servers are just being started; null when there is none. */
 async function startingDemo(request: JoinRequest): Promise<PublishedServers | null> {
   const home = demoHome(request.settings);
-  const isLocked = await access(join(home, 'lock')).then(
-    () => true,
-    () => false,
-  );
-  if (!isLocked) return null;
+  if (!(await isHeld(home))) return null;
   const answer = await acquireOrJoin(home, {
     command: request.command,
     waitMs: JOIN_WAIT_MS,
@@ -85,7 +92,8 @@ async function startingDemo(request: JoinRequest): Promise<PublishedServers | nu
 
 /**
  * The given database, else a running dev's servers, else a running demo's, else PostgreSQL started on
- * `<HOME>/books`. HOME_BUSY when another process keeps that home for more than 60 s without publishing.
+ * `<HOME>/books`. NOT_FOUND, and nothing created, when there is none and `onCreate` is absent. HOME_BUSY when another
+ * process keeps that home for more than 60 s without publishing.
  */
 export async function joinServers(request: JoinRequest): Promise<JoinedServers> {
   const { settings } = request;
@@ -103,7 +111,10 @@ export async function joinServers(request: JoinRequest): Promise<JoinedServers> 
     (await readPublished(demoHome(settings))) ??
     (await startingDemo(request));
   if (running !== null) return joined(settings, running);
-  const answer = await acquireOrJoin(booksHome(settings), {
+  const home = booksHome(settings);
+  // Whoever holds the home may be creating them.
+  if (!(await isHeld(home))) await requireData(request);
+  const answer = await acquireOrJoin(home, {
     command: request.command,
     waitMs: JOIN_WAIT_MS,
     onProgress: request.note,
@@ -112,10 +123,18 @@ export async function joinServers(request: JoinRequest): Promise<JoinedServers> 
   return startOwn(request, answer.lock);
 }
 
+/** NOT_FOUND when there is no PostgreSQL to start and none may be created. */
+async function requireData({ settings, onCreate }: JoinRequest): Promise<boolean> {
+  if (await hasData(booksHome(settings))) return true;
+  if (onCreate === undefined) throw noBooks(shownHome(resolve(settings.home)));
+  return false;
+}
+
 async function startOwn(request: JoinRequest, lock: HomeLock): Promise<JoinedServers> {
   const { settings, stopping, note } = request;
   const release = stopping.closing(() => lock.release());
   try {
+    if (!(await requireData(request))) request.onCreate?.();
     const database = await startDatabase(settings, booksHome(settings), stopping, note);
     return {
       databaseUrl: database.url,

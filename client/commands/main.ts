@@ -7,6 +7,7 @@ import { JobhoursError } from '../../domain/errors.js';
 import type { CommandContext } from './context.js';
 import { ProcessContext } from './context.js';
 import { failureOf } from './failure-text.js';
+import { HELP_WIDTH, wrappedHelp } from './help-width.js';
 import { productVersion } from './screen.js';
 import { Stopping } from './stopping.js';
 
@@ -17,10 +18,15 @@ const NOUNS: Readonly<Record<string, () => Promise<Register>>> = {
   demo: async () => (await import('./demo.js')).registerDemo,
   dev: async () => (await import('./dev.js')).registerDev,
   import: async () => (await import('./import.js')).registerImport,
+  run: async () => (await import('./run.js')).registerRun,
+  user: async () => (await import('./rename.js')).registerUser,
   usage: async () => (await import('./usage.js')).registerUsage,
+  space: async () => (await import('./space.js')).registerSpace,
+  source: async () => (await import('./source.js')).registerSource,
   periods: async () => (await import('./periods.js')).registerPeriods,
   backfill: async () => (await import('./backfill.js')).registerBackfill,
   schedule: async () => (await import('./schedule.js')).registerSchedule,
+  doctor: async () => (await import('./doctor.js')).registerDoctor,
   worker: async () => (await import('./worker.js')).registerWorker,
   db: async () => (await import('./db.js')).registerDb,
 };
@@ -43,7 +49,11 @@ async function programFor(argv: readonly string[], context: ProcessContext): Pro
     .showSuggestionAfterError()
     .exitOverride()
     // The text of an error is printed once, with its code, by run().
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => process.stdout.write(wrappedHelp(text)),
+      getOutHelpWidth: () => HELP_WIDTH,
+    })
     .addHelpText('after', EXAMPLES);
   const noun = NOUNS[argv[0] ?? ''];
   const loaders = noun === undefined ? Object.values(NOUNS) : [noun];
@@ -69,8 +79,15 @@ async function interruption(stopping: Stopping): Promise<never> {
   throw new JobhoursError('INTERRUPTED', `stopped before the end; ${stopping.advice}`);
 }
 
+/** `help import csv` is `import csv --help`. */
+function withoutHelpWord(argv: readonly string[]): readonly string[] {
+  const [word, ...rest] = argv;
+  return word === 'help' && rest.length > 0 ? [...rest, '--help'] : argv;
+}
+
 /** Runs one command line to its end; returns the exit status. Prints errors, never throws. */
-async function run(argv: readonly string[], stopping: Stopping): Promise<number> {
+async function run(given: readonly string[], stopping: Stopping): Promise<number> {
+  const argv = withoutHelpWord(given);
   const command = `jobhours ${argv[0] ?? ''}`.trim();
   const context = new ProcessContext({ environment: process.env, command, stopping });
   try {

@@ -4,6 +4,7 @@
  */
 import Table from 'cli-table3';
 import { Option } from 'commander';
+import { lineText } from '../../domain/quoted-value.js';
 import { csvText, type Cell } from '../csv-text.js';
 import { oneOf } from './choice.js';
 
@@ -78,7 +79,7 @@ const NO_LINES = {
   middle: '  ',
 };
 
-/** Aligned columns with a line of titles, numbers to the right; no trailing blanks, no line feed at the end. */
+/** Aligned columns with a line of titles, a line for each row, numbers to the right; no blanks or line feed at the end. */
 export function tableText(
   columns: readonly TableColumn[],
   rows: readonly (readonly string[])[],
@@ -89,7 +90,7 @@ export function tableText(
     chars: NO_LINES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
   });
-  table.push(...rows.map((row) => row.map(shownName)));
+  table.push(...rows.map((row) => row.map((cell) => shownName(lineText(cell)))));
   return table
     .toString()
     .split('\n')
@@ -102,7 +103,7 @@ const LOOKS_LATIN =
   /\p{Script=Cyrillic}|\p{Script=Greek}|\p{Script=Armenian}|\p{Script=Cherokee}/gu;
 
 /** A name that mixes Latin letters with ones that look like them shows the code points of the latter (B23). */
-function shownName(text: string): string {
+export function shownName(text: string): string {
   const foreign = LATIN.test(text) ? text.match(LOOKS_LATIN) : null;
   if (foreign === null) return text;
   const codes = [...new Set(foreign)].map(

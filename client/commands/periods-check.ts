@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Calendar } from '../../domain/calendar.js';
 import { EXIT, JobhoursError } from '../../domain/errors.js';
 import { GRANULARITIES } from '../../domain/period.js';
-import type { AuditOptions } from '../period-audit.js';
+import { GREATEST_SEED, MOST_SAMPLED, type AuditOptions } from '../period-audit.js';
 import { checkPeriods, type ListedPeriod, type PeriodCheck } from '../period-list.js';
 import { integerOf } from './choice.js';
 import type { CommandContext } from './context.js';
@@ -42,8 +42,16 @@ interface CheckOptions extends RangeOptions {
 export function registerCheck(periods: Command, context: CommandContext): void {
   withRange(periods.command('check').description('whether all periods are good'))
     .option('--deep', 'recompute them from the runs and compare every row')
-    .option('--sample <number>', 'with --deep: so many of each granularity', integerOf('--sample'))
-    .option('--seed <number>', 'with --sample: draw what that seed drew', integerOf('--seed'))
+    .option(
+      '--sample <number>',
+      'with --deep: so many of each granularity',
+      integerOf('--sample', 1, MOST_SAMPLED),
+    )
+    .option(
+      '--seed <number>',
+      'with --sample: draw what that seed drew',
+      integerOf('--seed', 0, GREATEST_SEED),
+    )
     .addHelpText('after', CHECK_EXAMPLES)
     .action((options: CheckOptions) => run(context, options));
 }

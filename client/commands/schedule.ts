@@ -1,7 +1,7 @@
 /** `jobhours schedule apply|list|pause|unpause|trigger`: arguments and printing only. */
 import type { Command } from 'commander';
 import { SCHEDULE_NAMES, type ScheduleName } from '../../domain/ids.js';
-import { instantText, MS_PER_MINUTE } from '../../domain/units.js';
+import { instantText, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE } from '../../domain/units.js';
 import type { ScheduleState } from '../schedules.js';
 import { oneOf } from './choice.js';
 import type { CommandContext } from './context.js';
@@ -71,7 +71,7 @@ async function runApply(context: CommandContext): Promise<void> {
     for (const name of SCHEDULE_NAMES) {
       context.print(`usage-${name}: ${applied[name]}`);
     }
-  });
+  }, 'opens new books');
 }
 
 /** New ones are appended. The audit has no granularity. */
@@ -108,7 +108,7 @@ function printTable(context: CommandContext, found: readonly ScheduleState[]): v
   const titles = ['schedule', 'every', 'state', 'last', 'next', 'note'];
   const rows = found.map((one) => [
     one.id,
-    `${one.everyMs / MS_PER_MINUTE} min`,
+    everyText(one.everyMs),
     one.isPaused ? 'paused' : 'active',
     timeOf(one.lastAtMs) ?? '-',
     timeOf(one.nextAtMs) ?? '-',
@@ -120,6 +120,11 @@ function printTable(context: CommandContext, found: readonly ScheduleState[]): v
       rows,
     ),
   );
+}
+
+function everyText(everyMs: number): string {
+  if (everyMs === MS_PER_DAY) return 'day';
+  return everyMs === MS_PER_HOUR ? 'hour' : `${everyMs / MS_PER_MINUTE} min`;
 }
 
 async function runPause(

@@ -2,6 +2,7 @@
  * Starts the servers that `dev`, `demo` and short commands need, unless the environment names them.
  * Owns the layout of a home and what is noted for closing; how a server starts is local/'s.
  */
+import { access } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import type { Settings } from '../../domain/settings.js';
 import { startPostgres, type PostgresServer } from '../../local/postgres.js';
@@ -21,6 +22,22 @@ export function shownHome(home: string): string {
   const path = relative('.', home);
   return path === '' || path.startsWith('..') ? home : `./${path}`;
 }
+
+/** False when there is certainly no such file or folder. */
+function mayExist(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+  );
+}
+
+const dataFolderOf = (home: string): string => join(home, 'postgres');
+
+/** Whether a home has data of PostgreSQL. */
+export const hasData = (home: string): Promise<boolean> => mayExist(dataFolderOf(home));
+
+/** Whether a process holds a home, or died while it did. */
+export const isHeld = (home: string): Promise<boolean> => mayExist(join(home, 'lock'));
 
 /** The home of the demo. */
 export const demoHome = (settings: Settings): string => join(resolve(settings.home), 'demo');
@@ -45,7 +62,7 @@ export async function startDatabase(
     return { url: settings.databaseUrl, server: null, stop: () => Promise.resolve() };
   }
   const server = await startPostgres({
-    dataFolder: join(home, 'postgres'),
+    dataFolder: dataFolderOf(home),
     durable: true,
     onProgress: note,
   });

@@ -10,7 +10,7 @@ import { openBooksAt, type OpenBooks } from '../open-books.js';
 import type { TemporalClient } from '../temporal.js';
 import type { ProcessContext } from './context.js';
 import { screenLine, secondsText } from './screen.js';
-import { startDatabase, type RunningDatabase, type RunningTemporal } from './servers.js';
+import { shownHome, startDatabase, type RunningDatabase, type RunningTemporal } from './servers.js';
 
 /** `dev` waits this long for a short command that holds the home. */
 const HOME_WAIT_MS = 60_000;
@@ -49,6 +49,8 @@ export async function startBooks(
     settings,
     isEmbedded,
     isDemo,
+    opens: true,
+    folder: isEmbedded ? shownHome(home) : null,
     defaultZone: isEmbedded ? EMBEDDED_ZONE : null,
     maxConnections: WORKER_CONNECTIONS,
   });

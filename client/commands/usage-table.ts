@@ -1,16 +1,17 @@
-/** The table of `jobhours usage`: header lines, rows, exact total. Printing only. */
+/** The table of `jobhours usage`: header lines, rows, marks, exact total. Printing only. */
 import type { Calendar } from '../../domain/calendar.js';
 import { JobhoursError } from '../../domain/errors.js';
 import type { Step } from '../../domain/report-pieces.js';
 import { gpuHoursText, hoursText } from '../../domain/units.js';
 import { DIMENSIONS, type Dimension } from '../usage-groups.js';
-import type { Amounts, NameFilter, UsageReport, UsageRow } from '../usage-report.js';
+import type { Amounts, NameFilter, UsagePeriod, UsageReport, UsageRow } from '../usage-report.js';
+import { NO_USAGE, plus } from '../usage-sums.js';
 import { tableText } from './output.js';
 
 /** Rows of a table that a person reads at most; csv and jsonl have no limit. */
-const MAX_TABLE_ROWS = 10_000;
+export const MAX_TABLE_ROWS = 10_000;
 
-interface TableOptions extends Partial<NameFilter> {
+export interface TableOptions extends Partial<NameFilter> {
   readonly step: Step;
   readonly by: readonly Dimension[];
 }
@@ -22,11 +23,7 @@ export async function printUsageTable(
   options: TableOptions,
   calendar: Calendar,
 ): Promise<void> {
-  const rows: UsageRow[] = [];
-  for await (const row of report.rows) {
-    rows.push(row);
-    if (rows.length > MAX_TABLE_ROWS) throw tooLarge();
-  }
+  const rows = await rowsUpTo(MAX_TABLE_ROWS, report.rows);
   print(headerLines(report, options, calendar).join('\n'));
   const hasPeriods = options.step !== 'none';
   const columns = [
@@ -38,8 +35,9 @@ export async function printUsageTable(
     })),
     { title: 'state' },
   ];
+  const isClipped = (row: UsageRow): boolean => isClippedPeriod(row, report, options, calendar);
   const lead = (row: UsageRow): string[] => [
-    ...(hasPeriods ? [row.label] : []),
+    ...(hasPeriods ? [isClipped(row) ? `${row.label}*` : row.label] : []),
     ...options.by.map((dimension) => row[dimension] ?? ''),
   ];
   const lines = rows.map((row) => [...lead(row), ...amountCells(row), row.state]);
@@ -49,10 +47,39 @@ export async function printUsageTable(
     lines.push(['total', ...blanks, ...amountCells(totalOf(rows, report.window.startAtMs)), '']);
   }
   print(`\n${tableText(columns, lines)}`);
+  if (rows.some(isClipped)) print(`\n${clippedLine(options)}`);
 }
 
-function headerLines(
-  { asOfMs, window, books, lengthened }: UsageReport,
+/** All rows. RANGE_TOO_LARGE when there are more than `limit`. */
+export async function rowsUpTo<Row>(limit: number, source: AsyncIterable<Row>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const row of source) {
+    rows.push(row);
+    if (rows.length > limit) throw tooLarge(limit);
+  }
+  return rows;
+}
+
+/** True when the window cuts the period, at its start or before now; a period that is not over yet is not cut. */
+export function isClippedPeriod(
+  { startAtMs, endAtMs }: UsagePeriod,
+  { asOfMs }: Pick<UsageReport, 'asOfMs'>,
+  { step }: Pick<TableOptions, 'step'>,
+  calendar: Calendar,
+): boolean {
+  if (step === 'none') return false;
+  const whole = calendar.periodAt(step, startAtMs);
+  return whole.startAtMs < startAtMs || (endAtMs < whole.endAtMs && endAtMs < asOfMs);
+}
+
+/** What the mark of clipped periods means. */
+export function clippedLine({ step }: Pick<TableOptions, 'step'>): string {
+  return `* clipped by the window: not the whole ${step}`;
+}
+
+/** The lines above a table or chart: what was asked, window and zone, unit, instant and coverage, warnings. */
+export function headerLines(
+  { asOfMs, window, books, lengthened, coverage }: Omit<UsageReport, 'rows'>,
   options: TableOptions,
   calendar: Calendar,
 ): string[] {
@@ -68,7 +95,7 @@ function headerLines(
     `Usage${by}${step}${only.join('')}${books.isDemo ? ' (demo books: invented records)' : ''}`,
     `[${start}, ${end}) ${calendar.zone}`,
     'Allocated GPU time in GPU-hours; runs are attempts, not jobs',
-    `As of ${asOf}; coverage of sources: not declared`,
+    `As of ${asOf}; coverage of sources: ${coverage}`,
     ...(lengthened.runs === 0
       ? []
       : [
@@ -89,21 +116,16 @@ function amountCells(amounts: Amounts): string[] {
 
 /** Exact sums. What the whole window carries in is what the rows at its start carry in. */
 function totalOf(rows: readonly UsageRow[], windowStartAtMs: number): Amounts {
-  const sum = (amountOf: (row: UsageRow) => bigint): bigint =>
-    rows.reduce((total, row) => total + amountOf(row), 0n);
-  return {
-    runMs: sum((row) => row.runMs),
-    milliGpuMs: sum((row) => row.milliGpuMs),
-    runsStarted: sum((row) => row.runsStarted),
-    runsEnded: sum((row) => row.runsEnded),
-    runsCarriedIn: sum((row) => (row.startAtMs === windowStartAtMs ? row.runsCarriedIn : 0n)),
-  };
+  return rows.reduce<Amounts>(
+    (total, row) => plus(total, row, row.startAtMs === windowStartAtMs),
+    NO_USAGE,
+  );
 }
 
-function tooLarge(): JobhoursError {
+function tooLarge(limit: number): JobhoursError {
   return new JobhoursError(
     'RANGE_TOO_LARGE',
-    `the table has more than ${MAX_TABLE_ROWS} rows: take -o csv or -o jsonl, a coarser --step or a shorter window`,
-    { limit: MAX_TABLE_ROWS },
+    `the table has more than ${limit} rows: take -o csv or -o jsonl, a coarser --step or a shorter window`,
+    { limit },
   );
 }

@@ -61,5 +61,5 @@ async function runWorker(context: ProcessContext, queues: string): Promise<void>
     } finally {
       await worker.shutdown();
     }
-  });
+  }, 'opens new books');
 }

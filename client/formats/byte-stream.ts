@@ -12,22 +12,31 @@ const MARK_BYTES = 3;
 const FOREIGN_BEGINNINGS: readonly (readonly [readonly number[], string])[] = [
   [[0xff, 0xfe], 'it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8'],
   [[0xfe, 0xff], 'it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8'],
-  [[0x1f, 0x8b], 'it is compressed: gunzip -c FILE | jobhours import ... -'],
+  [[0x1f, 0x8b], 'it was compressed twice: gunzip -c FILE | jobhours import ... -'],
 ];
 
 function begins(bytes: Buffer, mark: readonly number[]): boolean {
   return mark.every((byte, index) => bytes[index] === byte);
 }
 
+/** UTF-16 of a letter, a digit or a brace without a mark: one of the first two bytes is 0. */
+function unmarkedUtf16([first, second]: Buffer): string | null {
+  const isLittle = first !== 0 && second === 0;
+  if (!isLittle && !(first === 0 && second !== 0 && second !== undefined)) return null;
+  const name = isLittle ? 'UTF-16LE' : 'UTF-16BE';
+  return `it is ${name}: convert it with iconv -f ${name} -t UTF-8`;
+}
+
 function withoutMark(bytes: Buffer): Buffer {
-  const foreign = FOREIGN_BEGINNINGS.find(([mark]) => begins(bytes, mark));
-  if (foreign !== undefined) {
-    throw new JobhoursError('ENCODING', `the input is not UTF-8 at byte 0: ${foreign[1]}`);
+  const foreign =
+    FOREIGN_BEGINNINGS.find(([mark]) => begins(bytes, mark))?.[1] ?? unmarkedUtf16(bytes);
+  if (foreign !== null) {
+    throw new JobhoursError('ENCODING', `the input is not UTF-8 at byte 0: ${foreign}`);
   }
   return begins(bytes, [0xef, 0xbb, 0xbf]) ? bytes.subarray(MARK_BYTES) : bytes;
 }
 
-/** The same bytes without a UTF-8 byte order mark. ENCODING for UTF-16 and gzip. */
+/** The same bytes without a UTF-8 byte order mark. ENCODING for UTF-16, and for gzip inside gzip. */
 export async function* withoutByteOrderMark(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Buffer> {

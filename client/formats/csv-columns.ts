@@ -4,8 +4,9 @@
  */
 import { JobhoursError } from '../../domain/errors.js';
 import { FEED_FIELDS, type FeedField, type FeedRecord } from '../../domain/feed-record.js';
-import { nearestWord } from '../../domain/nearest-word.js';
+import { didYouMean } from '../../domain/nearest-word.js';
 import { quotedValue } from '../../domain/quoted-value.js';
+import { columnNames, missingColumns } from './csv-header.js';
 
 export interface ColumnOptions {
   /** Field -> column. */
@@ -31,11 +32,6 @@ const REQUIRED = ['user', 'gpus', 'start', 'end'] as const;
 
 function isField(name: string): name is FeedField {
   return (FEED_FIELDS as readonly string[]).includes(name);
-}
-
-function didYouMean(word: string, candidates: readonly string[]): string {
-  const nearest = nearestWord(word, candidates);
-  return nearest === null ? '' : `; did you mean ${nearest}?`;
 }
 
 /** FIELD_UNKNOWN when `--map` or `--set` name no canonical field, USAGE when both name the same one. */
@@ -65,11 +61,7 @@ export function checkColumnOptions(options: ColumnOptions): void {
  */
 export function columnsOf(header: Row, options: ColumnOptions): CsvColumns {
   checkColumnOptions(options);
-  const names = header.map((name, index) => name.trim() || `column ${index + 1}`);
-  const doubled = names.find((name, index) => names.indexOf(name) !== index);
-  if (doubled !== undefined) {
-    throw new JobhoursError('CSV_SYNTAX', `row 1: column ${quotedValue(doubled)} stands twice`);
-  }
+  const names = columnNames(header);
   const used = new Set<number>();
   const getters = gettersOf(names, options, used);
   requireFields(getters, names, options);
@@ -130,15 +122,9 @@ function requireFields(
   const missing = required.filter((field) => !getters.has(field));
   const [first] = missing;
   if (first === undefined) return;
-  const [only = ''] = names;
-  const separator = names.length === 1 ? /[;\t|]/.exec(only)?.[0] : undefined;
-  const hint =
-    separator === undefined
-      ? `say --map ${first}=COLUMN or --set ${first}=VALUE${first === 'job_id' ? ', or give --key' : ''}${didYouMean(first, names)}`
-      : `the only column is ${quotedValue(only)}: separate the columns by commas, not ${quotedValue(separator)}`;
-  throw new JobhoursError('FIELD_MISSING', `no column for ${missing.join(', ')}: ${hint}`, {
-    missing,
-  });
+  const orKey = first === 'job_id' ? ', or give --key' : '';
+  const hint = `say --map ${first}=COLUMN or --set ${first}=VALUE${orKey}`;
+  throw missingColumns(missing, names, hint);
 }
 
 function keyGetter(

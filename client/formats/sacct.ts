@@ -1,31 +1,47 @@
 /**
- * The sacct format: lines of 26 fields separated by `|` (what Open XDMoD asks Slurm for). Owns splitting, header
- * lines and encodings; what the fields mean is domain/sacct-record.ts.
+ * The sacct format: lines of fields separated by `|`, without a header the 26 that Open XDMoD asks Slurm for, else
+ * those that the header names, in its order. Owns splitting, header lines and encodings; what the fields mean is
+ * domain/sacct-record.ts.
  */
-import type { JudgedRecord, Outcome, RecordRules } from '../../domain/run-record.js';
-import { SACCT_FIELDS, sacctOutcome } from '../../domain/sacct-record.js';
-import { SHOWN_RECORD_LENGTH, textLines, type TextLine } from './text-lines.js';
+import type { JudgedRecord, Outcome } from '../../domain/run-record.js';
+import {
+  sacctColumns,
+  sacctOutcome,
+  USUAL_COLUMNS,
+  type SacctColumns,
+  type SacctRules,
+} from '../../domain/sacct-record.js';
+import { judgedRecord, textLines, unreadableLine, type TextLine } from './text-lines.js';
 
-const HEADER = SACCT_FIELDS.join('|');
-const NAME_INDEX = SACCT_FIELDS.length - 1;
+/** The field that may contain bars, when it is the last one. */
+const FREE_TEXT = 'jobname';
 
-/** The judged records of a stream; header lines (of files put together, too) and empty lines are none. */
+/**
+ * The judged records of a stream; header lines (of files put together, too) and empty lines are none. Each header
+ * holds for the lines below it; FIELD_MISSING and RECORD_INVALID of a header end the whole input.
+ */
 export async function* sacctRecords(
   stream: AsyncIterable<Uint8Array>,
-  rules: RecordRules,
+  rules: SacctRules,
 ): AsyncGenerator<readonly JudgedRecord[]> {
+  let columns = USUAL_COLUMNS;
   for await (const lines of textLines(stream)) {
-    yield lines.filter(isRecord).map((line) => ({
-      line: line.number,
-      text: line.text.slice(0, SHOWN_RECORD_LENGTH),
-      outcome: outcomeOfLine(line, rules),
-    }));
+    const records: JudgedRecord[] = [];
+    for (const line of lines) {
+      if (line.text === '') continue;
+      const header = headerOf(line.text);
+      if (header !== null) columns = sacctColumns(header, rules.source);
+      else records.push(judgedRecord(line.number, line.text, outcomeOfLine(line, columns, rules)));
+    }
+    yield records;
   }
 }
 
-function isRecord({ text }: TextLine): boolean {
-  if (text === '') return false;
-  return !/^jobid\|/i.test(text) || withoutLastBar(text).toLowerCase() !== HEADER;
+/** Names of fields in lower case when the line is a header: nothing but words, one of them a job id's name. */
+function headerOf(text: string): readonly string[] | null {
+  if (!/^[A-Za-z_]+(?:\|[A-Za-z_]+)*\|?$/.test(text)) return null;
+  const names = withoutLastBar(text).toLowerCase().split('|');
+  return names.includes('jobid') || names.includes('jobidraw') ? names : null;
 }
 
 /** `sacct --parsable` ends each line with a bar, `--parsable2` does not. */
@@ -33,28 +49,31 @@ function withoutLastBar(text: string): string {
   return text.endsWith('|') ? text.slice(0, -1) : text;
 }
 
-function rejected(code: 'RECORD_INVALID' | 'ENCODING', detail: string): Outcome {
-  return { kind: 'rejected', code, detail };
+function outcomeOfLine(line: TextLine, columns: SacctColumns, rules: SacctRules): Outcome {
+  const { names } = columns;
+  const values = fieldsOf(line.text, names);
+  const unreadable = unreadableLine(line, freeTextAt(values, names));
+  if (unreadable !== null) return unreadable;
+  if (values.length !== names.length) {
+    const detail = `expected ${names.length} fields separated by |, found ${values.length}; the fields are ${names.join(',')}`;
+    return { kind: 'rejected', code: 'RECORD_INVALID', detail };
+  }
+  return sacctOutcome(values, columns, rules);
 }
 
-function outcomeOfLine({ text, invalid, isOverlong }: TextLine, rules: RecordRules): Outcome {
-  if (isOverlong) return rejected('RECORD_INVALID', 'the line is longer than 1 MiB');
-  const values = fieldsOf(text);
-  if (values.length < SACCT_FIELDS.length) {
-    const expected = `expected ${SACCT_FIELDS.length} fields separated by |, found ${values.length}`;
-    return rejected('RECORD_INVALID', `${expected}; the fields are ${HEADER.replaceAll('|', ',')}`);
-  }
-  const nameAt = values.slice(0, NAME_INDEX).join('|').length + 1;
-  if (invalid !== null && invalid.index < nameAt) {
-    return rejected('ENCODING', `the line is not UTF-8 at byte ${invalid.byte}`);
-  }
-  return sacctOutcome(values, rules);
-}
-
-/** Up to 26 fields: quotes are plain characters, and a job name may have bars of its own. */
-function fieldsOf(text: string): string[] {
+/** Quotes are plain characters. A job name at the end may have bars of its own; elsewhere they make a field too many. */
+function fieldsOf(text: string, names: readonly string[]): string[] {
   const values = text.split('|');
-  if (values.length <= SACCT_FIELDS.length) return values;
-  const name = withoutLastBar(values.slice(NAME_INDEX).join('|'));
-  return [...values.slice(0, NAME_INDEX), name];
+  if (values.length <= names.length) return values;
+  const last = names.length - 1;
+  if (names[last] !== FREE_TEXT) return withoutLastBar(text).split('|');
+  return [...values.slice(0, last), withoutLastBar(values.slice(last).join('|'))];
+}
+
+/** Where the job name begins in the line, when it is the last field: its bytes need not be UTF-8. */
+function freeTextAt(values: readonly string[], names: readonly string[]): number {
+  const last = names.length - 1;
+  return names[last] === FREE_TEXT
+    ? values.slice(0, last).join('|').length + 1
+    : Number.POSITIVE_INFINITY;
 }

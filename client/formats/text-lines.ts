@@ -3,12 +3,13 @@
  * says is the format's.
  */
 import { isUtf8 } from 'node:buffer';
+import type { JudgedRecord, Outcome } from '../../domain/run-record.js';
 import { validUtf8Length, withoutByteOrderMark } from './byte-stream.js';
 
 /** Longest line that is read: 1 MiB. */
 export const MAX_RECORD_BYTES = 1_048_576;
 /** How much of a record is kept to show it, in UTF-16 units. */
-export const SHOWN_RECORD_LENGTH = 1_000;
+const SHOWN_RECORD_LENGTH = 1_000;
 const KEPT_OF_OVERLONG = 4 * SHOWN_RECORD_LENGTH;
 const LINE_FEED = 0x0a;
 
@@ -21,6 +22,27 @@ export interface TextLine {
   readonly invalid: { readonly index: number; readonly byte: number } | null;
   /** True when the line is longer than 1 MiB; `text` is its beginning. */
   readonly isOverlong: boolean;
+}
+
+/** A record as it is told: where it stands, its beginning, what becomes of it. */
+export function judgedRecord(line: number, text: string, outcome: Outcome): JudgedRecord {
+  return { line, text: text.slice(0, SHOWN_RECORD_LENGTH), outcome };
+}
+
+/**
+ * Why a line cannot be read: RECORD_INVALID when it is longer than 1 MiB, ENCODING when a byte before the index
+ * `anyBytesFrom` of its text is not UTF-8. Null: it can.
+ */
+export function unreadableLine(
+  { invalid, isOverlong }: TextLine,
+  anyBytesFrom = Number.POSITIVE_INFINITY,
+): Outcome | null {
+  if (isOverlong) {
+    return { kind: 'rejected', code: 'RECORD_INVALID', detail: 'the line is longer than 1 MiB' };
+  }
+  if (invalid === null || invalid.index >= anyBytesFrom) return null;
+  const detail = `the line is not UTF-8 at byte ${invalid.byte}`;
+  return { kind: 'rejected', code: 'ENCODING', detail };
 }
 
 /** The lines of a stream, a batch for each chunk; CR LF and LF end a line, the last one may have no end. */

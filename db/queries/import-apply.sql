@@ -42,6 +42,9 @@ where not exists (
 order by 1, 2, 3
 on conflict do nothing
 
+-- name: count-applied
+update import_batch set applied_runs = $2 where id = $1 and applied_runs < $2
+
 -- name: prefer-hash-joins
 set local enable_nestloop = off
 
@@ -65,12 +68,38 @@ create unique index staged_place on staged_run (place)
 -- name: analyze-staged-runs
 analyze staged_run
 
+-- name: count-staged
+select count(*) as staged from staged_record where outcome = 'run'
+
+-- name: insert-sources
+insert into import_source (source, batch, runs, first_started_at_ms, last_started_at_ms, last_at_ms)
+-- A run that goes on is known for as long as its source says that it ran.
+select s.source, $1, count(*), min(s.started_at_ms), max(s.started_at_ms),
+  max(greatest(s.started_at_ms, s.ended_at_ms, known_until(s.started_at_ms, s.ended_at_ms, d.facts)))
+from staged_run s join staged_record d on d.line = s.line
+group by s.source
+
+-- name: withhold-voided
+with voided as (
+  delete from staged_run s using voided_record v
+  where s.place > $1 and s.place <= $2 and v.source = s.source and v.record_key = s.record_key
+  returning s.*
+), withheld as (
+  insert into withheld_record (source, record_key, batch, rule, job_id, attempt, usage_key,
+    milli_gpus, started_at_ms, ended_at_ms, reported_ended_at_ms, end_is_estimated, facts)
+  select v.source, v.record_key, $3, 'VOIDED', v.job_id, v.attempt, v.usage_key, v.milli_gpus,
+    v.started_at_ms, v.ended_at_ms, v.reported_ended_at_ms, v.end_is_estimated, d.facts
+  from voided v join staged_record d on d.line = v.line
+)
+update staged_record d set outcome = 'set-aside', code = 'VOIDED'
+from voided v where d.line = v.line
+
 -- name: lock-changed-runs
 select array_agg(id) as ids from (
   select r.id
   from staged_run s
   join run r on r.source = s.source and r.record_key = s.record_key
-  where s.place > $1 and s.place <= $2
+  where s.place > $1 and s.place <= $2 and r.pinned_by is null
     and (r.job_id, r.attempt, r.usage_key, r.milli_gpus, r.started_at_ms, r.ended_at_ms,
         r.reported_ended_at_ms, r.end_is_estimated)
       is distinct from (s.job_id, s.attempt, s.usage_key, s.milli_gpus, s.started_at_ms,
@@ -100,7 +129,7 @@ from reused where s.line = reused.line
 
 -- name: correct-runs
 with change as materialized (
-  select r.id, to_jsonb(r) as former, s.job_id, s.attempt, s.usage_key, s.milli_gpus,
+  select r.id, run_content(r, d.facts) as former, s.job_id, s.attempt, s.usage_key, s.milli_gpus,
     s.started_at_ms, s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated,
     r.job_id <> s.job_id or r.attempt <> s.attempt as job_changed,
     f.user_id <> k.user_id as user_changed,
@@ -116,6 +145,7 @@ with change as materialized (
   join staged_run s on s.source = r.source and s.record_key = r.record_key
   join usage_key f on f.id = r.usage_key
   join usage_key k on k.id = s.usage_key
+  left join run_detail d on d.run = r.id
   where r.id = any ($1) and s.place > $2 and s.place <= $3
 ), history as (
   insert into run_history (run, former, change, batch, actor, at_ms, reason)
@@ -164,7 +194,7 @@ with fresh as materialized (
   join staged_record d on d.line = fresh.line
   where d.facts is not null
 )
-select (select count(*) from fresh) as missing, (select count(*) from added) as added
+select count(*) as added from added
 
 -- name: refresh-details
 insert into run_detail (run, facts)
@@ -173,17 +203,49 @@ from staged_run s
 join staged_record d on d.line = s.line
 join run r on r.source = s.source and r.record_key = s.record_key
 left join run_detail former on former.run = r.id
-where s.place > $1 and s.place <= $2
+where s.place > $1 and s.place <= $2 and r.pinned_by is null
   and end_certainty(s.ended_at_ms, s.end_is_estimated)
     >= end_certainty(r.ended_at_ms, r.end_is_estimated)
   and d.facts is not null and former.facts is distinct from d.facts
 order by r.id
 on conflict (run) do update set facts = excluded.facts
 
--- name: count-kept
-select count(*) as kept
-from staged_run s
-join run r on r.source = s.source and r.record_key = s.record_key
-where s.place > $1 and s.place <= $2
-  and end_certainty(s.ended_at_ms, s.end_is_estimated)
-    < end_certainty(r.ended_at_ms, r.end_is_estimated)
+-- name: settle-records
+-- One look at the range says of every record whether the run is as it says (confirmed), stays as it was all the same
+-- (withheld: $4 lets records without an end change those with one), or must be applied again, because somebody changed
+-- the run meanwhile. Nothing is written before nothing is left.
+with judged as materialized (
+  select s.line, s.source, s.record_key, s.job_id, s.attempt, s.usage_key, s.milli_gpus, s.started_at_ms,
+    s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated, r.id as run, r.batch as of_batch,
+    r.pinned_by is not null as is_pinned,
+    (r.job_id, r.attempt, r.usage_key, r.milli_gpus, r.started_at_ms, r.ended_at_ms,
+        r.reported_ended_at_ms, r.end_is_estimated)
+      is not distinct from (s.job_id, s.attempt, s.usage_key, s.milli_gpus, s.started_at_ms,
+        s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated) as is_equal,
+    $4 or end_certainty(s.ended_at_ms, s.end_is_estimated)
+      >= end_certainty(r.ended_at_ms, r.end_is_estimated) as may_change
+  from staged_run s
+  left join run r on r.source = s.source and r.record_key = s.record_key
+  where s.place > $1 and s.place <= $2
+), counted as (
+  select
+    count(*) filter (where run is null or not is_equal and not is_pinned and may_change) as unsettled,
+    count(*) filter (where not is_equal and not is_pinned and not may_change) as kept,
+    count(*) filter (where not is_equal and is_pinned) as pinned
+  from judged
+), withheld as (
+  insert into withheld_record (source, record_key, batch, rule, job_id, attempt, usage_key,
+    milli_gpus, started_at_ms, ended_at_ms, reported_ended_at_ms, end_is_estimated, facts)
+  select j.source, j.record_key, $3, case when is_pinned then 'PINNED' else 'KEPT' end,
+    j.job_id, j.attempt, j.usage_key, j.milli_gpus, j.started_at_ms, j.ended_at_ms,
+    j.reported_ended_at_ms, j.end_is_estimated, d.facts
+  from judged j join staged_record d on d.line = j.line
+  where not is_equal and (select unsettled from counted) = 0
+), confirmed as (
+  -- Whose content it is comes from this look too.
+  insert into run_confirmation (run, batch, of_batch)
+  select run, $3, of_batch from judged
+  where is_equal and of_batch is distinct from $3 and (select unsettled from counted) = 0
+  on conflict do nothing
+)
+select unsettled, kept, pinned from counted

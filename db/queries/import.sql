@@ -25,6 +25,49 @@ analyze staged_record
 -- name: index-rejects
 create index staged_reject on staged_record (line) where outcome = 'rejected'
 
+-- name: has-former-names
+select exists (select from former_name) as has_some
+
+-- name: read-former-users
+update staged_record s set user_name = u.name
+from (select distinct on (name) name, id from former_name where noun = 'user' order by name, batch desc) f
+join dim_user u on u.id = f.id
+where s.user_name = f.name and not exists (select from dim_user known where known.name = f.name)
+
+-- name: read-former-spaces
+update staged_record s set space_name = p.name
+from (select distinct on (name) name, id from former_name where noun = 'space' order by name, batch desc) f
+join dim_space p on p.id = f.id
+where s.space_name = f.name and not exists (select from dim_space known where known.name = f.name)
+
+-- name: other-zones
+select exists (
+  select from import_source i
+  join import_batch b on b.id = i.batch
+  join source o on o.id = i.source
+  where b.undone_by is null and b.read_as <> $1
+    and o.name in (select distinct source from staged_record where outcome = 'run')
+) as has_some
+
+-- name: reject-moved-jobs
+-- The same job in another zone has another key, because its submit moved; its length stays, to the ms.
+update staged_record s
+set outcome = 'rejected', code = 'TIME_ZONE_SUSPECT',
+  detail = format(
+    'job %s of %s is there already, %s %s, from import %s, which read its times in %s: one of the zones is wrong; jobhours import undo %s, or say its --zone',
+    s.job_id, s.source, make_interval(secs => abs(s.started_at_ms - r.started_at_ms) / 1000),
+    case when s.started_at_ms > r.started_at_ms then 'earlier' else 'later' end, b.id, b.read_as, b.id
+  )
+from source o
+join run r on r.source = o.id
+join import_batch b on b.id = r.batch
+where s.outcome = 'run' and s.source = o.name and s.job_id = r.job_id and s.record_key <> r.record_key
+  and b.read_as <> $1
+  and s.ended_at_ms - s.started_at_ms is not distinct from r.ended_at_ms - r.started_at_ms
+  and s.started_at_ms <> r.started_at_ms
+  and (s.started_at_ms - r.started_at_ms) % 900000 = 0
+  and abs(s.started_at_ms - r.started_at_ms) <= 26 * 3600000
+
 -- name: reject-duplicate-keys
 with doubled as materialized (
   select source, record_key from staged_record where outcome = 'run'
@@ -73,7 +116,7 @@ set outcome = 'rejected', code = 'KEY_REUSED',
 from source o
 join run r on r.source = o.id
 where s.outcome = 'run' and s.source = o.name and s.record_key = r.record_key
-  and r.started_at_ms <> s.started_at_ms
+  and r.pinned_by is null and r.started_at_ms <> s.started_at_ms
   and s.user_name <> (
     select u.name from usage_key k join dim_user u on u.id = k.user_id where k.id = r.usage_key
   )
@@ -105,14 +148,33 @@ where outcome = 'rejected' and line > $1
 order by line limit $2
 
 -- name: insert-batch
-insert into import_batch (format, input_name, actor, started_at_ms)
-values ($1, $2, $3, $4)
+-- Nobody knows how far a run reaches that goes on.
+insert into import_batch (format, input_name, actor, reopen, started_at_ms, content, read_as, runs,
+  first_at_ms, last_at_ms)
+select $1, $2, $3, $4, $5, $6, $7, count(*), min(started_at_ms),
+  case when bool_and(ended_at_ms is not null) then max(ended_at_ms) end
+from staged_record where outcome = 'run'
 returning id
 
 -- name: insert-rejects
-insert into rejected_record (batch, line, code, detail, record, at_ms)
-select $1, line, code, detail, record, $2 from staged_record
-where outcome = 'rejected' order by line
+-- What somebody dismissed stays dismissed when a later import brings it again.
+insert into rejected_record (batch, line, code, detail, record, at_ms, started_at_ms, ended_at_ms,
+  dismissed_at_ms, dismissed_reason, dismissed_by)
+select $1, s.line, s.code, s.detail, s.record, $2, s.started_at_ms, s.ended_at_ms,
+  known.dismissed_at_ms, known.dismissed_reason, known.dismissed_by
+from staged_record s
+left join (
+  select distinct on (r.code, r.detail, r.record) r.*
+  from rejected_record r
+  join import_batch b on b.id = r.batch
+  join import_batch d on d.id = r.dismissed_by
+  where b.undone_by is null and d.act = 'dismiss'
+  order by r.code, r.detail, r.record, r.id
+) known on known.code = s.code and known.detail = s.detail and known.record = s.record
+where s.outcome = 'rejected' and not exists (
+  select from rejected_record own where own.batch = $1 and own.line = s.line and own.record = s.record
+)
+order by s.line
 
 -- name: finish-batch
 update import_batch set applied_at_ms = $2, counts = $3 where id = $1

@@ -1,10 +1,11 @@
 /** Bad inputs of `import`: each answers at once, changes nothing, and names field, value and rule (B1-B44). */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { registerImport } from '../../client/commands/import.js';
 import { runCommand, type CommandRun } from '../support/command-run.js';
+import { contentsOf } from '../support/contents.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
 import { countOf, sacctLine } from '../support/imports.js';
 import { setOrigin } from '../support/runs.js';
@@ -55,22 +56,27 @@ describe('a file that is refused as a whole', () => {
     [
       'B36: quote open at the end',
       `${HEADER}${GOOD}"anna,1,j2,`,
-      /^CSV_SYNTAX: row 3: Quote Not Closed/,
+      /^CSV_SYNTAX: row 3: a quote opens in it and is never closed: "\\"anna,1,j2,"$/,
+    ],
+    [
+      'B36: quote open in a row long before the end',
+      `${HEADER}${GOOD}"anna,1,j2,,\n${GOOD.repeat(2_000)}`,
+      /^CSV_SYNTAX: row 3: a quote opens in it and is never closed: "\\"anna,1,j2,,\\n/,
     ],
     [
       'B36: text after a closing quote',
       `${HEADER}"an"na,1,j2,,\n`,
-      /^CSV_SYNTAX: row 2: Invalid Closing Quote/,
+      /^CSV_SYNTAX: row 2: behind a closing quote stands neither a comma nor the end of the row \(a quote inside a cell is written twice\): "\\"an\\""$/,
     ],
     [
       'B36: quote inside a cell',
-      `${HEADER}${GOOD}an"na,1,j2,,\n`,
-      /^CSV_SYNTAX: row 3: Invalid Opening Quote/,
+      `${HEADER}${GOOD}\n\nan"na,1,j2,,\n`,
+      /^CSV_SYNTAX: row 5: a quote stands inside a cell that does not begin with one .*: "an\\""$/,
     ],
     [
       'B32: a record above 1 MiB',
       `${HEADER}"${'x'.repeat(1_100_000)}",1,j2,,\n`,
-      /^CSV_SYNTAX: row 2: Max Record Size/,
+      /^CSV_SYNTAX: row 2: it is longer than 1 MiB: is a quote not closed\?: "\\"xxx/,
     ],
     [
       'B34: Latin-1',
@@ -85,9 +91,23 @@ describe('a file that is refused as a whole', () => {
     [
       'B34: UTF-16',
       Buffer.from(`\ufeff${HEADER}`, 'utf16le'),
-      /^ENCODING: the input is not UTF-8 at byte 0: it is UTF-16/,
+      /^ENCODING: the input is not UTF-8 at byte 0: it is UTF-16: convert it with iconv -f UTF-16 -t UTF-8$/,
     ],
-    ['B33: gzip', Buffer.from([0x1f, 0x8b, 8, 0]), /^ENCODING: .*gunzip -c FILE/],
+    [
+      'B34: UTF-16 without a byte order mark',
+      Buffer.from(HEADER, 'utf16le'),
+      /^ENCODING: .* at byte 0: it is UTF-16LE: convert it with iconv -f UTF-16LE -t UTF-8$/,
+    ],
+    [
+      'B34: UTF-16 of the other order without a mark',
+      Buffer.from(HEADER, 'utf16le').swap16(),
+      /^ENCODING: .* at byte 0: it is UTF-16BE: convert it with iconv -f UTF-16BE -t UTF-8$/,
+    ],
+    [
+      'B33: gzip that is cut',
+      Buffer.from([0x1f, 0x8b, 8, 0]),
+      /^ENCODING: the gzip data are cut or damaged: unexpected end of file/,
+    ],
     [
       'B43: no column for a required field',
       'usr,gpus,job_id,start,end\n',
@@ -99,17 +119,18 @@ describe('a file that is refused as a whole', () => {
       /^FIELD_MISSING: no column for user, gpus, start, end, job_id: .*separate the columns by commas, not ";"/,
     ],
   ])('%s', async (_, content, expected) => {
+    const before = await contentsOf(test);
     const run = await imported('csv', content, ['--partial']);
     expect(run.error).toMatch(expected);
     expect(run.stdout).toBe('');
-    expect(await countOf(test, 'run')).toBe(0);
-    expect(await countOf(test, 'import_batch')).toBe(0);
+    expect(await contentsOf(test)).toEqual(before);
   });
 
   it('leaves its connection usable: the next import works', async () => {
     const run = await imported('csv', HEADER + GOOD, ['--source', 'after']);
     expect(run.error).toBeNull();
     await test.query('delete from run');
+    await test.query('delete from import_source');
     await test.query('delete from import_batch');
   });
 });
@@ -179,16 +200,20 @@ describe('flags that are refused', () => {
     [
       'B84: --rejects to a path that cannot be written',
       ['--rejects', '/absent/folder/rejects.csv'],
-      /^FILE_UNREADABLE: --rejects/,
+      /^FILE_UNWRITABLE: \/absent\/folder\/rejects\.csv cannot be written/,
     ],
     ['B41: --output', ['--output', 'xml'], /^FIELD_UNKNOWN: --output "xml"/],
   ])('%s', async (_, flags, expected) => {
+    const before = await contentsOf(test);
     const run = await imported('csv', HEADER + GOOD, flags);
     expect(run.error).toMatch(expected);
-    expect(await countOf(test, 'run')).toBe(0);
+    expect(await contentsOf(test)).toEqual(before);
   });
 
   it('a file that is absent or a folder: FILE_UNREADABLE', async () => {
+    expect((await command(['csv', join(folder, 'abs\nent')])).error).toMatch(
+      /^FILE_UNREADABLE: ".*abs\\nent": ENOENT/,
+    );
     expect((await command(['csv', join(folder, 'absent')])).error).toMatch(
       /^FILE_UNREADABLE: .*absent: ENOENT/,
     );
@@ -207,7 +232,7 @@ describe('a file with bad records', () => {
     'anna,1,j6,2026-01-01T10:00:00Z,,extra\n';
 
   it('names each by line, code and reason, applies nothing and exits with 2 (B1, B7, B16, B35, B36)', async () => {
-    const wokenBefore = woken.length;
+    const [wokenBefore, before] = [woken.length, await contentsOf(test)];
     const run = await imported('csv', bad);
     expect(run.error).toBe(
       'RECORDS_REJECTED: 5 of 6 records were rejected, so nothing was applied: correct them, or give --partial',
@@ -223,8 +248,31 @@ describe('a file with bad records', () => {
       'Rejected    CSV_SYNTAX 2, GPUS_INVALID 1, TIME_ORDER 1, TIME_ZONE_MISSING 1',
     );
     expect(run.stdout).toContain('1 to count, nothing applied');
-    expect(await countOf(test, 'run')).toBe(0);
+    expect(await contentsOf(test)).toEqual(before);
     expect(woken).toHaveLength(wokenBefore);
+  });
+
+  it.each([
+    ['\n', 'LF'],
+    ['\r\n', 'CR LF'],
+  ])(
+    'names the line on which each begins, behind cells of several lines and empty lines: %j (B36)',
+    async (end) => {
+      const rows = ['"an\nna",1,a,2026-01-01T10:00:00Z,', '', '', 'anna,x,b,2026-01-01T10:00:00Z,'];
+      const text = [HEADER.trim(), ...rows, ...rows, 'anna,1,c'].join('\n').replaceAll('\n', end);
+      const told = (await imported('csv', text)).stderr.match(/^line \d+: [A-Z_]+/gm);
+      expect(told).toEqual([
+        ...['line 2: USER_INVALID', 'line 6: GPUS_INVALID', 'line 7: USER_INVALID'],
+        ...['line 11: GPUS_INVALID', 'line 12: CSV_SYNTAX'],
+      ]);
+    },
+  );
+
+  it('asks about line ends when a row holds another one (B36)', async () => {
+    const run = await imported('csv', `${HEADER.trim()}\r\n${GOOD}${GOOD.trim()}\r\n`);
+    expect(run.stderr).toContain(
+      'line 2: CSV_SYNTAX: row 2: expected 5 columns, found 9; a line break is inside it: is a quote not closed, or are its lines ended otherwise than the header?',
+    );
   });
 
   it('writes all of them to --rejects, formulas made harmless (B25)', async () => {
@@ -234,6 +282,42 @@ describe('a file with bad records', () => {
     expect(text).toContain('line,code,reason,record\n3,TIME_ZONE_MISSING,');
     expect(text).toContain(`,"'=anna,x,j4,2026-01-01T10:00:00Z,"\n`);
     expect(text.trim().split('\n')).toHaveLength(6);
+  });
+
+  it.each([
+    ['the same name', (file: string) => Promise.resolve(file)],
+    [
+      'a link to it',
+      async (file: string) => {
+        await symlink(file, `${file}.link`);
+        return `${file}.link`;
+      },
+    ],
+    [
+      'another name of it',
+      async (file: string) => {
+        await link(file, `${file}.hard`);
+        return `${file}.hard`;
+      },
+    ],
+  ])('refuses --rejects that is the input itself, and leaves it: %s', async (_, nameOf) => {
+    const file = join(await mkdtemp(join(folder, 'same-')), 'bad.csv');
+    await writeFile(file, bad);
+    const before = await contentsOf(test);
+    const run = await command(['csv', file, '--partial', '--rejects', await nameOf(file)]);
+    expect(run.error).toMatch(/^USAGE: --rejects ".*" is the input itself, which would be lost/);
+    expect(await readFile(file, 'utf8')).toBe(bad);
+    expect(await contentsOf(test)).toEqual(before);
+  });
+
+  it('replaces an older file of --rejects as a whole, and leaves it when nothing was read', async () => {
+    const rejects = join(await mkdtemp(join(folder, 'older-')), 'rejects.csv');
+    await writeFile(rejects, 'older');
+    await imported('csv', 'user,gpus\n', ['--rejects', rejects]);
+    expect(await readFile(rejects, 'utf8')).toBe('older');
+    await imported('csv', bad, ['--rejects', rejects]);
+    expect(await readFile(rejects, 'utf8')).toMatch(/^line,code,reason,record\n3,/);
+    expect(await readdir(dirname(rejects))).toEqual(['rejects.csv']);
   });
 
   it('applies the good ones with --partial and still exits with 2 (G7)', async () => {
@@ -268,12 +352,20 @@ describe('the end of an import', () => {
       'Minimum     1 run lengthened to the minimum countable duration, by 1 ms in all',
     ]);
     expect(run.stderr.split('\n')).toEqual([
+      expect.stringMatching(/^note: end is a new source; those before are .*csv/),
       'WARNING: 0 of 2 records have GPUs: check the column gpus',
       'NOTE: 2 runs started before the books begin: include them by the first command below',
       'Next: jobhours backfill create --start oldest --wait',
       '      jobhours usage --start 2026-01-01 --end 2026-01-03 --step day',
       'Then bring the books up to date: jobhours dev',
     ]);
+  });
+
+  it('does not ask for GPUs when the flags say that there are none', async () => {
+    const row = 'anna,n1,2026-01-01T10:00:00Z,2026-01-02T11:30:00Z\n';
+    const run = await imported('csv', `user,job_id,start,end\n${row}`, ['--set', 'gpus=0']);
+    expect(run).toMatchObject({ error: null });
+    expect(run.stderr).not.toContain('have GPUs');
   });
 
   it('wakes the keeper once when something changed, and not when nothing did', async () => {
@@ -318,7 +410,7 @@ describe('flags that change how a file is read', () => {
       ...['--set', 'space=dlrm, 2025', '-o', 'json'],
     ]);
     expect(run.error).toBeNull();
-    expect(JSON.parse(run.stdout)).toMatchObject({ new: 2, estimatedEnds: 1 });
+    expect(JSON.parse(run.stdout)).toMatchObject({ new: 2, estimated_ends: 1 });
     const runs = await test.query(
       `select job_id, milli_gpus, started_at_ms::text, ended_at_ms::text, s.name as space
        from run join usage_key k on k.id = usage_key join dim_space s on s.id = k.space_id

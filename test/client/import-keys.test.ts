@@ -254,10 +254,10 @@ describe('a stored run', () => {
     expect(summary).toMatchObject({ unchanged: 1 });
     expect((await runsOf(test))[0]).toMatchObject({ facts: { elapsed: '02:00:00' } });
     expect(await marks()).toBe(0);
-    await importText(test, sacct, sacctLine({ elapsed: '03:00:00' }));
+    await importText(test, sacct, sacctLine({ elapsed: '00:59:59' }));
     await importText(test, sacct, sacctLine({ ...running, elapsed: '02:00:00' }));
     expect((await runsOf(test))[0]).toMatchObject({
-      facts: { elapsed: '03:00:00', state: 'COMPLETED' },
+      facts: { elapsed: '00:59:59', state: 'COMPLETED' },
     });
   });
 

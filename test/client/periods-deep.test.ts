@@ -113,12 +113,20 @@ describe('jobhours periods check --deep', () => {
     ['B41', ['check', '--sample', '3'], /^USAGE: --sample needs --deep$/],
     ['B41', ['check', '--seed', '3'], /^USAGE: --seed needs --deep$/],
     ['B41', ['check', '--deep', '--seed', '3'], /^USAGE: --seed needs --sample$/],
-    ['B41', ['check', '--deep', '--sample', '0'], /^LIMIT_INVALID: --sample is 0: expected 1 to/],
-    ['B41', ['check', '--deep', '--sample', 'many'], /^LIMIT_INVALID: --sample "many": expected/],
     [
-      'B41',
+      'B37',
+      ['check', '--deep', '--sample', '0'],
+      /^LIMIT_INVALID: --sample "0": expected an integer from 1 to 1000000$/,
+    ],
+    [
+      'B37',
+      ['check', '--deep', '--sample', 'many'],
+      /^LIMIT_INVALID: --sample "many": expected an integer from 1 to 1000000$/,
+    ],
+    [
+      'B37',
       ['check', '--deep', '--sample', '3', '--seed', '4294967296'],
-      /^LIMIT_INVALID: --seed is 4294967296: expected 0 to 4294967295$/,
+      /^LIMIT_INVALID: --seed "4294967296": expected an integer from 0 to 4294967295$/,
     ],
     [
       'B39',

@@ -115,6 +115,27 @@ describe('jobhours periods', () => {
     expect(await list('--granularity', 'week', '--state', 'provisional')).toHaveLength(1);
   });
 
+  it('check: one line for consecutive periods whose reasons name different hours', async () => {
+    const reasons = ['2026-01-01T05', '2026-01-01T06', '2026-01-01T07:30+05:45'];
+    const failures = reasons.map((label) => `hour ${label} in it is not good`);
+    await setOrigin(test, originAtMs);
+    for (const [n, detail] of failures.entries()) {
+      await recordFailure(test.database, {
+        ...hourOfDay(n),
+        code: 'X',
+        sqlstate: null,
+        detail,
+        workflowId: null,
+        runId: null,
+      });
+    }
+    const { findings } = await check(...ofDay());
+    await test.query('delete from period_failure');
+    const failed = findings.filter(({ state }) => state === 'failed');
+    expect(failed.map(({ periods: count }) => count)).toEqual([3]);
+    expect(failed[0]?.because).toMatch(/: hour 2026-01-01T05 in it is not good; and alike$/);
+  });
+
   it('check: exit status 5 and one line for consecutive missing periods', async () => {
     const { findings, exitCode, stderr } = await check(...ofDay());
     expect(exitCode).toBe(5);

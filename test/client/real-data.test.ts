@@ -11,6 +11,7 @@ import { Calendar } from '../../domain/calendar.js';
 import type { Granularity, Span } from '../../domain/period.js';
 import { gpuHoursText, hoursText, MS_PER_DAY } from '../../domain/units.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
+import { sacct } from '../support/imports.js';
 import { aggregateAll, aggregateNow, differences, setOrigin } from '../support/runs.js';
 import { lineOf, NO_FILTER, oracleLines } from '../support/usage-oracle.js';
 
@@ -85,10 +86,7 @@ describe('the log of a Slurm cluster, against the figures that Open XDMoD publis
       test = await createTestDatabase();
       const books = await openTestBooks(test, { zone, minimumRunMs: 0 });
       const calendar = Calendar.of(zone);
-      const summary = await load(test, books, 'slurm-sacct-phillips.log', {
-        format: 'sacct',
-        zone: null,
-      });
+      const summary = await load(test, books, 'slurm-sacct-phillips.log', sacct);
       expect({
         read: summary.records,
         setAside: summary.setAside,

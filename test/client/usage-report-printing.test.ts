@@ -54,8 +54,8 @@ describe('jobhours usage', () => {
   });
 
   it('B25: text that a spreadsheet takes for a formula gets a leading quote in csv only', async () => {
-    expect(csvText([['=1', '+1', '-1', '@x', '\tx', '\rx', 'x=1', 5, null]])).toBe(
-      `'=1,'+1,'-1,'@x,'\tx,"'\rx",x=1,5,\n`,
+    expect(csvText([['=1', '+1', '-1', '@x', '\tx', '\rx', "'=1", 'x=1', 5, null]])).toBe(
+      `'=1,'+1,'-1,'@x,'\tx,"'\rx",''=1,x=1,5,\n`,
     );
     const byUser = [...JANUARY, '--by', 'user,space', '--space', '@x'];
     expect((await usage(...byUser, '-o', 'csv')).stdout).toContain(`,'=cmd|'/c calc'!A1,'@x,,`);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { isJobhoursError } from '../../domain/errors.js';
-import { allocatedMilliGpus, milliGpusOf } from '../../domain/gpus.js';
+import { milliGpusOf } from '../../domain/gpus.js';
 import { nearestWord } from '../../domain/nearest-word.js';
+import { quotedValue } from '../../domain/quoted-value.js';
 import { joinedKey, nameOf, optionalNameOf } from '../../domain/record-text.js';
 
 const rule = { field: 'user', code: 'USER_INVALID' } as const;
@@ -25,6 +26,9 @@ describe('a name in a record', () => {
     ['B20: NUL', 'a\0b', 'control character U+0000 is not allowed'],
     ['B21: a lone surrogate', 'a\ud800', 'not well-formed Unicode: U+D800'],
     ['B23: right-to-left override', 'a\u202eb', 'invisible character U+202E'],
+    ['B23: a filler', 'anna\u3164', 'invisible character U+3164'],
+    ['B23: a variation selector', 'anna\ufe0f', 'invisible character U+FE0F'],
+    ['B23: a blank of Braille', 'anna\u2800', 'invisible character U+2800'],
     ['B23: zero width space', 'a\u200bb', 'invisible character U+200B'],
     ['B23: a character of the tag block', 'a\u{E0041}', 'invisible character U+E0041'],
     ['B28: CR LF and a forged log line', 'a\r\nINFO paid', 'control character U+000D'],
@@ -32,6 +36,8 @@ describe('a name in a record', () => {
     const message = refusal(() => nameOf(text, rule));
     expect(message).toMatch(/^USER_INVALID: user "/);
     expect(message).toContain(reason);
+    // The message itself shows no character of the kind that it refuses.
+    expect(message).not.toMatch(/[\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]/u);
   });
 
   it.each([
@@ -56,6 +62,22 @@ describe('a name in a record', () => {
       refusal(() => optionalNameOf('\u200f', { field: 'pool', code: 'POOL_INVALID' })),
     ).toMatch(/^POOL_INVALID: pool/);
   });
+});
+
+describe('a refused value in a message', () => {
+  it.each([
+    ['a\u0000\n"\\', String.raw`"a\u0000\n\"\\"`],
+    ['\u009b\u007f\u202e\ufeff\u3164', String.raw`"\u009b\u007f\u202e\ufeff\u3164"`],
+    ['\u{E0041}', String.raw`"\udb40\udc41"`],
+    ['\ud800', String.raw`"\ud800"`],
+    ['caf\u00e9 \u4e2d\u6587 \u{1F600}', '"caf\u00e9 \u4e2d\u6587 \u{1F600}"'],
+    ['x'.repeat(61), `"${'x'.repeat(60)}"... (61 characters)`],
+  ])(
+    'is shown with every character that a screen would hide or obey escaped: %j (B28)',
+    (value, shown) => {
+      expect(quotedValue(value)).toBe(shown);
+    },
+  );
 });
 
 describe('a key of several parts', () => {
@@ -106,26 +128,6 @@ describe('GPUs of a record', () => {
       `GPUS_INVALID: gpus ${JSON.stringify(text)}: expected a decimal from 0 to 100000 with at most 3 digits after the point`,
     );
   });
-
-  it.each([
-    ['billing=12,cpu=12,gres/gpu=2,mem=31000M,node=1', 2000],
-    ['cpu=8,gres/gpu:a100=2,gres/gpu:v100=1', 3000],
-    ['gres/gpu:a100=2,gres/gpu=4,gres/gpu:v100=2', 4000],
-    ['cpu=8,gres/gpumem=80G,gres/gpuutil=50,node=1', 0],
-    ['cpu=8,node=1', 0],
-    ['', 0],
-  ])('come from AllocTRES, the untyped count before the typed ones: %s', (tres, milliGpus) => {
-    expect(allocatedMilliGpus(tres, 'alloctres')).toBe(milliGpus);
-  });
-
-  it.each(['gres/gpu=-1', 'gres/gpu=', 'gres/gpu', 'gres/gpu:a=60000,gres/gpu:b=60000'])(
-    'are refused in AllocTRES %s, never taken as 0 (B16)',
-    (tres) => {
-      expect(refusal(() => allocatedMilliGpus(tres, 'alloctres'))).toMatch(
-        /^GPUS_INVALID: alloctres/,
-      );
-    },
-  );
 });
 
 describe('a mistyped word', () => {

@@ -5,8 +5,13 @@ import {
   type FeedField,
   type FeedRules,
 } from '../../domain/feed-record.js';
-import type { Outcome, RecordRules } from '../../domain/run-record.js';
-import { SACCT_FIELDS, sacctOutcome } from '../../domain/sacct-record.js';
+import type { Outcome } from '../../domain/run-record.js';
+import {
+  SACCT_FIELDS,
+  sacctOutcome,
+  USUAL_COLUMNS,
+  type SacctRules,
+} from '../../domain/sacct-record.js';
 
 const at = (text: string): number => Date.parse(text);
 const NOW = at('2026-03-01T00:00:00Z');
@@ -40,10 +45,10 @@ function feed(
   keyParts: readonly (readonly [string, string])[] | null = null,
 ): Outcome {
   const record = { ...RECORD, ...changes };
-  return feedOutcome(
-    { field: (name) => record[name], keyParts, facts: {} },
-    { ...rules, ...changedRules },
-  );
+  return feedOutcome(() => ({ field: (name) => record[name], keyParts, facts: {} }), {
+    ...rules,
+    ...changedRules,
+  });
 }
 
 /** What happened, in one line: the code and detail, the rule, or the run's interval. */
@@ -249,11 +254,15 @@ const SACCT: SacctChanges = {
   jobname: 'train|resnet',
 };
 
-function sacct(changes: SacctChanges, changedRules: Partial<RecordRules> = {}): Outcome {
+function sacct(changes: SacctChanges, changedRules: Partial<SacctRules> = {}): Outcome {
   const record = { ...SACCT, ...changes };
   return sacctOutcome(
     SACCT_FIELDS.map((name) => record[name] ?? ''),
-    { nowMs: NOW, minimumRunMs: 1, zone: null, ...changedRules },
+    USUAL_COLUMNS,
+    {
+      ...{ nowMs: NOW, minimumRunMs: 1, zone: null, source: null, pool: null, gres: new Map() },
+      ...changedRules,
+    },
   );
 }
 

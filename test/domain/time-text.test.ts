@@ -94,7 +94,11 @@ describe('parseRange', () => {
     [undefined, '2026-11-01T01:30', 'TIME_AMBIGUOUS --end'],
     ['soon', undefined, 'TIME_INVALID --start'],
   ])('B39: from %j to %j is %s', (start, end, code) => {
-    expect(refusal(() => parseRange(start, end, calendar, nowMs))).toContain(code);
+    const message = refusal(() => parseRange(start, end, calendar, nowMs));
+    expect(message).toContain(code);
+    // The flags and what they were given.
+    if (start !== undefined) expect(message).toContain(`--start ${JSON.stringify(start)}`);
+    if (end !== undefined) expect(message).toContain(`--end ${JSON.stringify(end)}`);
   });
 });
 

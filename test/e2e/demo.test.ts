@@ -72,7 +72,7 @@ describe('npm start', () => {
     );
 
     it(
-      'refuses imports: DEMO_BOOKS',
+      'refuses imports and changes by hand: DEMO_BOOKS',
       async () => {
         const refused = await shell.run(['import', 'csv', '-'], {
           input:
@@ -80,6 +80,9 @@ describe('npm start', () => {
         });
         expect(refused.stderr).toContain('error DEMO_BOOKS: ');
         expect(refused.exitCode).toBe(4);
+        const renamed = await shell.run(['user', 'rename', 'avocet', 'auk', '--reason', 'x']);
+        expect(renamed.stderr).toContain('error DEMO_BOOKS: ');
+        expect(renamed.exitCode).toBe(4);
       },
       MINUTES,
     );
@@ -89,7 +92,7 @@ describe('npm start', () => {
       async () => {
         const refused = await shell.run(['demo', '--exit']);
         expect(refused.stderr).toContain('error HOME_BUSY: ');
-        expect(refused.stderr).toContain(`process ${demo.pid} (jobhours demo)`);
+        expect(refused.stderr).toContain(`jobhours demo (pid ${demo.pid})`);
         expect(refused.exitCode).toBe(1);
       },
       MINUTES,

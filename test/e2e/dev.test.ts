@@ -14,9 +14,13 @@ afterAll(() => shell.remove(), 3 * MINUTES);
 function sacctLine(id: number, user: string, gpus: number, start: string, end: string): string {
   const tres = `billing=4,cpu=4${gpus === 0 ? '' : `,gres/gpu=${gpus}`},mem=8G,node=1`;
   const isRun = start !== 'Unknown';
+  const seconds = isRun ? (Date.parse(`${end}Z`) - Date.parse(`${start}Z`)) / 1_000 : 0;
+  const elapsed = [seconds / 3_600, (seconds / 60) % 60, seconds % 60]
+    .map((part) => String(Math.floor(part)).padStart(2, '0'))
+    .join(':');
   return [
     ...[id, id, 'north', 'gpu', 'vision', 'staff', 'staff', 1000, user, 2000],
-    ...['2026-03-01T00:00:00', '2026-03-01T00:00:00', start, end, '00:00:00', '0:0'],
+    ...['2026-03-01T00:00:00', '2026-03-01T00:00:00', start, end, elapsed, '0:0'],
     ...[isRun ? 'COMPLETED' : 'CANCELLED by 2000', 1, 4, 4, '8Gn', tres, tres, '1-00:00:00'],
     ...[isRun ? 'n1' : 'None assigned', `job ${id}`],
   ].join('|');
@@ -106,7 +110,7 @@ describe("books of one's own", () => {
       async () => {
         const refused = await shell.run(['dev']);
         expect(refused.stderr).toContain('error HOME_BUSY: ');
-        expect(refused.stderr).toContain(`process ${dev.pid} (jobhours dev)`);
+        expect(refused.stderr).toContain(`jobhours dev (pid ${dev.pid})`);
         expect(refused.exitCode).toBe(1);
       },
       MINUTES,

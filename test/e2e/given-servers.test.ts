@@ -32,9 +32,22 @@ afterAll(async () => {
 
 describe('given servers', () => {
   it(
+    'open no books for who only looks: NOT_FOUND, though the zone is said',
+    async () => {
+      for (const words of [['usage'], ['periods', 'list'], ['backfill', 'create']]) {
+        const { exitCode, stderr } = await shell.run(words, { environment: zone });
+        expect(stderr).toMatch(/^error NOT_FOUND: no books in the database of DATABASE_URL: /);
+        expect(exitCode).toBe(3);
+      }
+      expect(await test.query('select * from books')).toEqual([]);
+    },
+    MINUTES,
+  );
+
+  it(
     'need the zone of new books to be said: ZONE_MISSING',
     async () => {
-      const { exitCode, stderr } = await shell.run(['usage']);
+      const { exitCode, stderr } = await shell.run(['import', 'csv', '-'], { input: RECORDS });
       expect(stderr).toMatch(/^error ZONE_MISSING: .*JOBHOURS_ZONE/);
       expect(exitCode).toBe(2);
     },
@@ -49,6 +62,7 @@ describe('given servers', () => {
         environment: zone,
       });
       expect(imported.exitCode).toBe(0);
+      expect(imported.stderr).toMatch(/^Opening new books in DATABASE_URL, zone UTC, /);
       const startedAtMs = performance.now();
       const { exitCode, stderr } = await shell.run(['backfill', 'create', ...RANGE]);
       expect(stderr).toMatch(/^error NO_WORKER: .*jobhours worker/m);

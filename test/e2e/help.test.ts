@@ -47,9 +47,13 @@ function examples(): string[] {
 describe('the help texts', () => {
   it('name the commands of DESIGN section 11', () => {
     expect(listed(helps.get('') ?? '')).toEqual([
-      ...['demo', 'dev', 'import', 'usage', 'periods', 'backfill', 'schedule', 'worker', 'db'],
+      ...['demo', 'dev', 'import', 'run', 'user', 'usage'],
+      ...['space', 'source', 'periods', 'backfill', 'schedule', 'doctor', 'worker', 'db'],
     ]);
     expect(listed(helps.get('import') ?? '')).toEqual(expect.arrayContaining(['sacct', 'csv']));
+    expect(listed(helps.get('space') ?? '')).toEqual([
+      ...['add', 'remove', 'import', 'list', 'report', 'rename'],
+    ]);
     expect(listed(helps.get('periods') ?? '')).toEqual(['list', 'check', 'clean', 'plan']);
     expect(listed(helps.get('backfill') ?? '')).toEqual([
       ...['create', 'list', 'show', 'pause', 'unpause', 'cancel'],
@@ -71,7 +75,7 @@ describe('the help texts', () => {
     expect(lines.length).toBeGreaterThan(20);
     const unknown = lines.flatMap((line) => {
       const words = line.split(/\s+/);
-      const depth = helps.has(words.slice(0, 2).join(' ')) ? 2 : 1;
+      const depth = [3, 2].find((count) => helps.has(words.slice(0, count).join(' '))) ?? 1;
       const help = helps.get(words.slice(0, depth).join(' '));
       if (help === undefined) return [`jobhours ${line}: no such command`];
       const flags = words.filter((word) => /^--?[a-z]/.test(word));
@@ -91,6 +95,27 @@ describe('the help texts', () => {
       stdout: '0.1.0\n',
       stderr: '',
     });
+    for (const noun of ['usage', 'run']) {
+      expect((await shell.run([noun, '--version'])).stdout).toBe('0.1.0\n');
+    }
+  });
+
+  it("are those of 'help' too, at every depth", async () => {
+    for (const words of [['import'], ['import', 'csv'], ['usage', 'verify']]) {
+      expect((await shell.run(['help', ...words])).stdout).toBe(helps.get(words.join(' ')));
+    }
+  });
+
+  it('have lines of at most 100 columns', () => {
+    const long = [...helps].flatMap(([words, help]) =>
+      help
+        .split('\n')
+        .filter(
+          (line) => line.length > 100 && !/^ {2}(\w+=\S+ )?(sacct|jobhours) (?!.* {2})/.test(line),
+        )
+        .map((line) => `${words}: ${line}`),
+    );
+    expect(long).toEqual([]);
   });
 });
 

@@ -1,27 +1,14 @@
 /** Every command of README runs, in README's order, on input that it names. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandLine, type Running } from '../support/command-line.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { commandsOf, sectionOf } from '../support/readme.js';
 
 const MINUTES = 60_000;
 const HOUR = 3_600_000;
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-
-/** The commands of the shell blocks below a heading, as words after `jobhours`. */
-function commandsBelow(heading: string): string[][] {
-  const section = readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
-  return [...section.matchAll(/^```sh\n(.*?)^```/gms)]
-    .flatMap(([, block = '']) => block.split('\n'))
-    .flatMap((line) => {
-      const match = /(?:^| )npx jobhours (.*)$/.exec(line);
-      return match?.[1] === undefined ? [] : [match[1].trim().split(/\s+/)];
-    });
-}
-
 /** Two hours of one job, yesterday, as `sacct` prints it. */
 function sacctLine(nowMs: number): string {
   const time = (atMs: number): string => new Date(atMs).toISOString().slice(0, 19);
@@ -35,10 +22,14 @@ function sacctLine(nowMs: number): string {
 }
 
 const nowMs = Date.now();
-const FILES: Readonly<Record<string, string>> = {
-  'sacct.txt': `${sacctLine(nowMs)}\n`,
-  'jobs.csv': `user,space,pool,job_id,attempt,gpus,submit,start,end\ntopaz,vision,a100,7,0,0.5,,${new Date(nowMs - 5 * HOUR).toISOString()},\n`,
-  'trace.csv': `owner,job_id,gpu_request,start,end\nheron,t1,1,${Math.floor(nowMs / 1000) - 7200},${Math.floor(nowMs / 1000) - 3600}.25\n`,
+const FILES: Readonly<Record<string, string>> = { 'sacct.txt': `${sacctLine(nowMs)}\n` };
+/** Beside 0: findings of a look depend on the minute, and a backfill may have ended before it is paused. */
+const OTHER_ENDINGS: Readonly<Record<string, number>> = {
+  doctor: 5,
+  'periods check': 5,
+  'backfill pause': 2,
+  'backfill unpause': 2,
+  'backfill cancel': 2,
 };
 
 let shell: CommandLine;
@@ -55,19 +46,23 @@ afterAll(async () => {
 
 describe('README', () => {
   it(
-    'commands for own books all end with status 0, on dev',
+    'commands for own books, periods and backfills all work, on dev',
     async () => {
-      const commands = commandsBelow('Your own books');
+      const commands = commandsOf(sectionOf('## Your own books'));
       const servers = commands.findIndex(([noun]) => noun === 'db');
       const [first, ...rest] = commands.slice(0, servers);
       expect(first).toEqual(['dev']);
-      expect(rest.length).toBeGreaterThan(7);
+      expect(rest.length).toBeGreaterThan(3);
       const dev = shell.start(['dev'], { environment: { JOBHOURS_ZONE: 'Europe/Berlin' } });
       await dev.waitFor('Try next:');
-      for (const words of rest) {
+      const later = ['### Periods', '### Backfill'].flatMap((one) => commandsOf(sectionOf(one)));
+      expect(later.length).toBeGreaterThan(9);
+      for (const words of [...rest, ...later]) {
         const named = words.map((word) => (word in FILES ? join(shell.home, word) : word));
         const { exitCode, stdout, stderr } = await shell.run(named);
-        expect({ words, exitCode, stdout, stderr }).toMatchObject({ exitCode: 0 });
+        const other = OTHER_ENDINGS[words.slice(0, 2).join(' ')] ?? 0;
+        const isExpected = exitCode === 0 || exitCode === other;
+        expect({ words, exitCode, stdout, stderr, isExpected }).toMatchObject({ isExpected: true });
       }
       dev.signal('SIGINT');
       expect((await dev.finished).exitCode).toBe(0);
@@ -78,7 +73,7 @@ describe('README', () => {
   it(
     'commands for given servers all work',
     async () => {
-      const commands = commandsBelow('Your own books');
+      const commands = commandsOf(sectionOf('## Your own books'));
       const given = commands.slice(commands.findIndex(([noun]) => noun === 'db'));
       expect(given).toEqual([['db', 'migrate'], ['schedule', 'apply'], ['worker']]);
       const environment = {

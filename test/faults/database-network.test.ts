@@ -56,12 +56,16 @@ afterAll(async () => {
   await proxy.close();
 });
 
-const numbers = {
-  ...plain(
-    `select g as n, repeat('x', 200) || ' row ' || g as word from generate_series(1, 50000) g`,
-  ),
-  row: { n: 'int4', word: 'text' },
-} as const;
+const numbersTo = (last: number) =>
+  ({
+    ...plain(
+      `select g as n, repeat('x', 200) || ' row ' || g as word from generate_series(1, ${last}) g`,
+    ),
+    row: { n: 'int4', word: 'text' },
+  }) as const;
+const numbers = numbersTo(50_000);
+/** More than the buffers between the server and the proxy hold. */
+const TOO_MANY = 400_000;
 
 /** A connection at rest in the pool, so that the stall meets a statement and not the connect. */
 const warm = (): Promise<unknown> => far.database.execute(plain('select 1'), {});
@@ -163,7 +167,7 @@ describe('a stalled network (F13)', () => {
       nth: 1,
       then: () => proxy.stall('open'),
     });
-    const error = await failure(far.database.rows(numbers, {}));
+    const error = await failure(far.database.rows(numbersTo(TOO_MANY), {}));
     await sprung;
     expect(error).toMatchObject({ code: 'DATABASE_MISSING' });
     expect(error.message).toContain('the server still waits for what was sent');
@@ -407,8 +411,8 @@ describe('a connection that is cut', () => {
         },
       );
     }
-    // Staging, names, three batches, the end.
-    expect(cuts).toBe(6);
+    // Staging, the import's number, names, three batches, the end.
+    expect(cuts).toBe(7);
     expect((await runsOf(books)).length).toBe(91);
     expect(await books.query('select 1 from run_history')).toEqual([]);
     await database.close();

@@ -138,6 +138,7 @@ describe('a worker that is told to stop', () => {
           JOBHOURS_NAME: one.books.name,
         },
       });
+      await worker.waitFor('worker of the books');
       await create(one);
       await untilBuilt(one, 20);
       const askedMs = performance.now();

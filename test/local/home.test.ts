@@ -89,8 +89,15 @@ describe('a home', () => {
     await expect(acquire(home, { ...request, waitMs: 100 })).rejects.toMatchObject({
       code: 'HOME_BUSY',
     });
-    await expect(acquireOrJoin(home, { ...request, waitMs: 100 })).rejects.toMatchObject({
+    const joining = acquireOrJoin(home, { ...request, waitMs: 100 });
+    await expect(joining).rejects.toMatchObject({
       code: 'HOME_BUSY',
+      message: expect.stringMatching(
+        /is kept by jobhours dev \(pid \d+\): wait for its end .*'jobhours dev'/,
+      ) as unknown,
+    });
+    await expect(joining).rejects.not.toMatchObject({
+      message: expect.stringMatching(/stop|JOBHOURS_HOME/) as unknown,
     });
   });
 
@@ -107,7 +114,7 @@ describe('a home', () => {
     });
     await (await waiting).release();
     expect(said).toHaveLength(1);
-    expect(said[0]).toContain(`process ${process.pid} (test)`);
+    expect(said[0]).toBe(`waiting for test (pid ${process.pid}), which keeps ${home}`);
   });
 
   it('of a killed process is taken over', async () => {

@@ -72,7 +72,7 @@ export class CommandLine {
     });
     const waitFor = async (text: string): Promise<void> => {
       await until(`'${text}' of jobhours ${words.join(' ')}`, () => {
-        if (stdout().includes(text)) return true;
+        if (stdout().includes(text) || stderr().includes(text)) return true;
         if (child.exitCode === null) return false;
         throw new Error(`ended with ${child.exitCode}\n${stdout()}\n${stderr()}`);
       });

@@ -11,10 +11,10 @@ import { readBooks } from '../../db/books-store.js';
 import { SACCT_FIELDS } from '../../domain/sacct-record.js';
 import type { TestDatabase } from './database.js';
 
-type CsvFormat = Extract<ImportFormat, { format: 'csv' }>;
+type Format<F extends ImportFormat['format']> = Extract<ImportFormat, { format: F }>;
 
 /** The csv format with canonical columns; `changes` as the flags would say them. */
-export function csv(changes: Partial<CsvFormat> = {}): CsvFormat {
+export function csv(changes: Partial<Format<'csv'>> = {}): Format<'csv'> {
   return {
     format: 'csv',
     columns: { map: new Map(), set: new Map(), key: null },
@@ -28,7 +28,33 @@ export function csv(changes: Partial<CsvFormat> = {}): CsvFormat {
   };
 }
 
-export const sacct: ImportFormat = { format: 'sacct', zone: null };
+/** The jsonl format with canonical names. */
+export function jsonl(changes: Partial<Format<'jsonl'>> = {}): Format<'jsonl'> {
+  return { ...csv(), format: 'jsonl', source: 'jsonl', ...changes };
+}
+
+export const sacct: Format<'sacct'> = {
+  format: 'sacct',
+  zone: null,
+  source: null,
+  pool: null,
+  gres: new Map(),
+};
+
+/** The swf format whose jobs have a GPU each, counted from what the header says. */
+export function swf(changes: Partial<Format<'swf'>> = {}): Format<'swf'> {
+  return {
+    format: 'swf',
+    source: 'swf',
+    zone: null,
+    originAtMs: null,
+    set: new Map([['gpus', '1']]),
+    gpusOfJob: null,
+    missingStart: 'reject',
+    missingEnd: 'reject',
+    ...changes,
+  };
+}
 
 export interface TestImport extends Partial<Omit<ImportOptions, 'format'>> {
   readonly onProgress?: (progress: ImportProgress) => void;
