@@ -24,7 +24,7 @@ import { csv, importText } from '../support/imports.js';
 import { aggregateNow, differences, setOrigin } from '../support/runs.js';
 import { seededRandom, type SeededRandom } from '../support/seeded-random.js';
 
-const SEEDS = process.env['JOBHOURS_TORTURE'] === '1' ? 200 : 6;
+const SEEDS = process.env['JOBHOURS_TORTURE'] === '1' ? 200 : 4;
 const ACTS = 40;
 const FIRST_SEED = 20_261_121;
 const DAY_MS = 86_400_000;

@@ -14,7 +14,7 @@ import { MS_PER_DAY, MS_PER_HOUR } from '../../domain/units.js';
 import { at, GRACE_MS, PlannerLedger } from '../support/planner-ledger.js';
 
 /** Each scene walks up to 100 days of hours: a sample here, many in `npm run torture`. */
-const NUM_RUNS = process.env['JOBHOURS_TORTURE'] === '1' ? 500 : 8;
+const NUM_RUNS = process.env['JOBHOURS_TORTURE'] === '1' ? 500 : 5;
 
 const FROM = at('2025-01-01T00:00:00Z');
 
