@@ -19,7 +19,6 @@ const commands = commandsOf(section);
 
 const jqProgram = /jq -c '(.*?)' > pods\.jsonl/s.exec(section)?.[1] ?? '';
 const hasJq = spawnSync('jq', ['--version']).status === 0;
-const ifJq = hasJq ? it : it.skip;
 
 const PODS = {
   items: [
@@ -132,8 +131,8 @@ describe("README's recipes", () => {
     },
   );
 
-  ifJq(
-    'for Kubernetes makes lines that are imported: GPUs summed, the last end, none for what runs',
+  (hasJq ? it : it.skip)(
+    `for Kubernetes makes lines that are imported: GPUs summed, the last end, none for what runs${hasJq ? '' : ' (jq is not on PATH)'}`,
     async () => {
       const jq = spawnSync('jq', ['-c', jqProgram], {
         input: JSON.stringify(PODS),
