@@ -238,9 +238,9 @@ class Import {
   }
 }
 
-/** The zone of times without offset; null: the format has offsets, or the times are numbers. */
+/** The zone of sacct's times, which are part of its keys; null: the keys of other formats stay in every zone. */
 function readAsOf(format: ImportFormat): string | null {
-  return format.format === 'sacct' ? (format.zone ?? 'UTC') : format.zone;
+  return format.format === 'sacct' ? (format.zone ?? 'UTC') : null;
 }
 
 function noSource(): JobhoursError {

@@ -131,8 +131,8 @@ export async function stageRecords(
 /**
  * Judges what only the whole input and the books show: a key with different contents is KEY_DUPLICATE on all its lines,
  * the same content again is `repeated`, another user and another start than the stored run's is KEY_REUSED. Former names
- * of users and spaces are read as the present ones. `readAs`: the zone in which times without offset were read, null for
- * formats that have offsets; a job that stands there hours away, from an import of another zone, is TIME_ZONE_SUSPECT.
+ * of users and spaces are read as the present ones. `readAs`: the zone of the times in the
+ * keys, null where keys have none; a job that stands there hours away, from an import of another zone, is TIME_ZONE_SUSPECT.
  */
 export async function judgeKeys(session: Session, readAs: string | null): Promise<void> {
   await readFormerNames(session);
@@ -199,7 +199,7 @@ export interface BatchIdentity {
   readonly reopen: boolean;
   /** sha256 (hex) of the input and of how it was read: an import of the same content finishes this one. */
   readonly content: string;
-  /** The zone in which times without offset were read; null: nobody asked. */
+  /** The zone in which the times of its keys were read; null: they have none. */
   readonly readAs: string | null;
 }
 

@@ -13,7 +13,7 @@ alter table import_batch
   add column undone_by bigint references import_batch,
   -- sha256 of the input's bytes and of how they were read: who imports the same again finishes what was interrupted.
   add column content text,
-  -- The zone in which times without offset were read; null: nobody asked.
+  -- The zone in which its times were read; null: its keys have no time, so that they stay in every zone.
   add column read_as text,
   -- Runs to be applied, how many were, and where they lie.
   add column runs bigint not null default 0,

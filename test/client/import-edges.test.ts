@@ -197,4 +197,18 @@ describe('a file that was read in two zones', () => {
       rejected: {},
     });
   });
+
+  it('is no matter of formats whose keys have no time: attempts of one length stay attempts', async () => {
+    const attempt = (n: number, hour: string, zone: string) =>
+      importText(
+        test,
+        csv({ zone }),
+        `user,job_id,attempt,gpus,start,end\nanna,7,${n},1,2026-01-01T${hour}:00Z,2026-01-01T${hour}:30Z\n`,
+      );
+    expect((await attempt(0, '10', 'UTC')).summary).toMatchObject({ new: 1 });
+    expect((await attempt(1, '12', 'Europe/Berlin')).summary).toMatchObject({
+      new: 1,
+      rejected: {},
+    });
+  });
 });
