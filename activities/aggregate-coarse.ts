@@ -20,7 +20,7 @@ export interface CoarseRequest {
 
 /** Builds them, days first. A failure is recorded and stops only the periods made of the failed one. */
 export async function aggregateCoarse(
-  door: UsageDoor,
+  door: Pick<UsageDoor, 'calendar' | 'graceMs'>,
   request: CoarseRequest,
   store: AggregateStore,
   hooks: AggregateHooks,

@@ -16,6 +16,11 @@ export interface TransactionOptions {
   readonly readOnly?: boolean;
   /** Commit without waiting for the disk: demo books only (a crash may lose, never tear, the last commits). */
   readonly asynchronousCommit?: boolean;
+  /**
+   * Plan each statement once for all values: for short transactions that run often, of which planning would be the
+   * longest part. Their statements must have good plans for any value (test/db/carry-plans.test.ts).
+   */
+  readonly plansOnce?: boolean;
 }
 
 export interface DatabaseOptions {
@@ -42,7 +47,20 @@ const SESSION_SETTINGS = {
   idle_in_transaction_session_timeout: '2min',
 } as const;
 /** A report is printed inside its snapshot, and its reader may stand still; it holds no lock. */
-const READER_SETTINGS = `set local idle_in_transaction_session_timeout = '1h'`;
+const READER_SETTINGS = "idle_in_transaction_session_timeout = '1h'";
+
+/** In one message, so that settings cost no round trip. */
+function beginText(options: TransactionOptions): string {
+  const isReader = options.readOnly === true;
+  const settings = [
+    ...(isReader ? [READER_SETTINGS] : []),
+    ...(options.asynchronousCommit === true ? ['synchronous_commit = off'] : []),
+    ...(options.plansOnce === true ? ['plan_cache_mode = force_generic_plan'] : []),
+  ];
+  const isolation = options.isolation ?? 'read committed';
+  const begin = `begin isolation level ${isolation}${isReader ? ' read only' : ''}`;
+  return [begin, ...settings.map((setting) => `set local ${setting}`)].join('; ');
+}
 
 const INT8 = 20;
 const INT8_ARRAY = 1016;
@@ -180,17 +198,8 @@ async function inTransaction<T>(
   options: TransactionOptions,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
-  const isolation = options.isolation ?? 'read committed';
-  const isReader = options.readOnly === true;
   try {
-    // In one message, so that the setting costs no round trip.
-    await wire.ask(
-      'begin',
-      `begin isolation level ${isolation}${isReader ? ` read only; ${READER_SETTINGS}` : ''}`,
-    );
-    if (options.asynchronousCommit === true) {
-      await wire.ask('begin', 'set local synchronous_commit = off');
-    }
+    await wire.ask('begin', beginText(options));
     const result = await work(new WireTransaction(wire));
     await wire.ask('commit', 'commit');
     return result;

@@ -6,18 +6,27 @@ import type { LedgerState, StalePeriod } from '../domain/ledger.js';
 import { GRANULARITIES, type Granularity, type Span } from '../domain/period.js';
 import { databaseNowMs } from './books-store.js';
 import type { Session } from './database.js';
-import { statements } from './statement.js';
+import { statements, type Values } from './statement.js';
 
+const seamRow = {
+  granularity: 'text',
+  previous_end_at_ms: 'instant?',
+  start_at_ms: 'instant?',
+  end_at_ms: 'instant?',
+  label: 'text?',
+  mark_from_ms: 'instant?',
+  built_from: 'text?',
+  now_is: 'text?',
+} as const;
 const hour = { start_at_ms: 'instant', end_at_ms: 'instant', label: 'text' } as const;
 
 const sql = statements('ledger', {
-  ranges: {
-    params: {},
-    row: { granularity: 'text', start_at_ms: 'instant', end_at_ms: 'instant' },
-  },
+  seams: { params: {}, row: seamRow },
   'hours-with-marks': { params: {}, row: { ...hour, marks: 'count', newest: 'int8' } },
-  'hours-with-other-carry': { params: {}, row: { ...hour, built_from: 'text', now_is: 'text' } },
-  'hours-after-changed-holes': { params: {}, row: { ...hour, built_from: 'text', now_is: 'text' } },
+  'changed-after-holes': {
+    params: { starts: 'instant[]', builtFrom: 'text[]' },
+    row: { start_at_ms: 'instant', now_is: 'text' },
+  },
   'coarse-with-other-parts': { params: {}, row: { granularity: 'text', ...hour, now_is: 'text' } },
   failures: {
     params: {},
@@ -68,21 +77,81 @@ function stale(
   };
 }
 
+/** A place where two periods of a granularity do not fit together, or where there is only one. */
+interface Seam {
+  readonly granularity: Granularity;
+  /** Where a period ends; null when none ends here. */
+  readonly endsAtMs: number | null;
+  /** The period that starts here; null when none does. */
+  readonly next:
+    (HourRow & { readonly markFromMs: number | null; readonly builtFrom: string }) | null;
+  readonly nowIs: string;
+}
+
+function seamOf(row: Values<typeof seamRow>): Seam {
+  const { start_at_ms, end_at_ms, label } = row;
+  return {
+    granularity: granularityOf(row.granularity),
+    endsAtMs: row.previous_end_at_ms,
+    next:
+      start_at_ms === null || end_at_ms === null || label === null
+        ? null
+        : {
+            ...{ start_at_ms, end_at_ms, label },
+            markFromMs: row.mark_from_ms,
+            builtFrom: row.built_from ?? '',
+          },
+    nowIs: row.now_is ?? '',
+  };
+}
+
+/** Consecutive periods merged: each range begins at a seam with nothing before it and ends at one with nothing after. */
+function rangesOf(seams: readonly Seam[]): Record<Granularity, Span[]> {
+  const ranges: Record<Granularity, Span[]> = { hour: [], day: [], week: [], month: [] };
+  const begun = new Map<Granularity, number>();
+  for (const { granularity, endsAtMs, next } of seams) {
+    const startAtMs = begun.get(granularity);
+    if (endsAtMs === null && next !== null) begun.set(granularity, next.start_at_ms);
+    else if (endsAtMs !== null && next === null && startAtMs !== undefined) {
+      ranges[granularity].push({ startAtMs, endAtMs: endsAtMs });
+    }
+  }
+  return ranges;
+}
+
 /** Every stale hour once, the first reason found for it, in time order. */
-async function staleHours(session: Session): Promise<StalePeriod[]> {
+async function staleHours(session: Session, seams: readonly Seam[]): Promise<StalePeriod[]> {
   const marked = (await session.rows(sql['hours-with-marks'], {})).map((row) =>
     stale(row, 'hour', 'mark', `${row.marks}/${row.newest}`),
   );
-  const chained = (await session.rows(sql['hours-with-other-carry'], {})).map((row) =>
-    stale(row, 'hour', 'carry', `${row.built_from}/${row.now_is}`),
-  );
-  const afterHoles = (await session.rows(sql['hours-after-changed-holes'], {})).map((row) =>
-    stale(row, 'hour', 'hole', `${row.built_from}/${row.now_is}`),
+  const hours = seams.filter(({ granularity }) => granularity === 'hour');
+  const chained = hours.flatMap(({ endsAtMs, next, nowIs }) =>
+    endsAtMs === null || next === null
+      ? []
+      : [stale(next, 'hour', 'carry', `${next.builtFrom}/${nowIs}`)],
   );
   const byStart = new Map<number, StalePeriod>();
-  for (const period of [...afterHoles, ...chained, ...marked])
+  for (const period of [...(await changedAfterHoles(session, hours)), ...chained, ...marked]) {
     byStart.set(period.startAtMs, period);
+  }
   return [...byStart.values()].sort((a, b) => a.startAtMs - b.startAtMs);
+}
+
+/** Hours that follow a hole and whose carry changed. The first hour of the books follows none: all earlier marks are its own. */
+async function changedAfterHoles(session: Session, hours: readonly Seam[]): Promise<StalePeriod[]> {
+  const seeds = hours.flatMap(({ endsAtMs, next }) =>
+    endsAtMs === null && next !== null && next.markFromMs === next.start_at_ms ? [next] : [],
+  );
+  if (seeds.length === 0) return [];
+  const changed = await session.rows(sql['changed-after-holes'], {
+    starts: seeds.map((seed) => seed.start_at_ms),
+    builtFrom: seeds.map((seed) => seed.builtFrom),
+  });
+  const nowIs = new Map(changed.map((row) => [row.start_at_ms, row.now_is]));
+  return seeds.flatMap((seed) => {
+    const now = nowIs.get(seed.start_at_ms);
+    return now === undefined ? [] : [stale(seed, 'hour', 'hole', `${seed.builtFrom}/${now}`)];
+  });
 }
 
 /**
@@ -91,17 +160,15 @@ async function staleHours(session: Session): Promise<StalePeriod[]> {
  */
 export async function readLedgerState(session: Session): Promise<LedgerState> {
   const nowMs = await databaseNowMs(session);
-  const ranges: Record<Granularity, Span[]> = { hour: [], day: [], week: [], month: [] };
-  for (const row of await session.rows(sql.ranges, {})) {
-    ranges[granularityOf(row.granularity)].push({
-      startAtMs: row.start_at_ms,
-      endAtMs: row.end_at_ms,
-    });
-  }
+  const seams = (await session.rows(sql.seams, {})).map(seamOf);
   const coarse = (await session.rows(sql['coarse-with-other-parts'], {})).map((row) =>
     stale(row, granularityOf(row.granularity), 'parts', row.now_is),
   );
-  return { nowMs, ranges, stale: [...(await staleHours(session)), ...coarse] };
+  return {
+    nowMs,
+    ranges: rangesOf(seams),
+    stale: [...(await staleHours(session, seams)), ...coarse],
+  };
 }
 
 function granularityOf(text: string): Granularity {

@@ -85,7 +85,7 @@ export async function buildPeriod(
   options: BuildOptions = {},
 ): Promise<BuildResult> {
   const result = await database.transaction(
-    { isolation: 'read committed', asynchronousCommit: options.asynchronousCommit ?? false },
+    { asynchronousCommit: options.asynchronousCommit ?? false, plansOnce: true },
     async (transaction) => {
       await lockPeriod(transaction, period.granularity, period.startAtMs);
       await options.afterStep?.('lock');

@@ -2,9 +2,9 @@
  * Reads usage for reports: sums over the ledger, and stretches computed from the runs. Owns the SQL and the shape
  * of amounts; which pieces are read, and how they add up, is client/usage-report.ts.
  */
-import { GRANULARITIES, type Granularity, type Span } from '../domain/period.js';
+import type { Granularity, Span } from '../domain/period.js';
 import type { Session } from './database.js';
-import { statements, type Statement, type Values } from './statement.js';
+import { statements, type Values } from './statement.js';
 
 const sums = {
   run_ms: 'numeric',
@@ -13,16 +13,18 @@ const sums = {
   runs_ended: 'numeric',
   runs_carried_in: 'numeric',
 } as const;
-const ledgerSpec = {
-  ledger: {
-    params: {
-      rowNumbers: 'int4[]',
-      starts: 'instant[]',
-      ends: 'instant[]',
-      usageKeys: 'int4[]',
-      groupNumbers: 'int4[]',
-    },
-    row: { row_number: 'int4', start_at_ms: 'instant', group_number: 'int4', ...sums },
+const pieces = { rowNumbers: 'int4[]', starts: 'instant[]', ends: 'instant[]' } as const;
+const sumsOfPiece = {
+  row_number: 'int4',
+  start_at_ms: 'instant',
+  group_number: 'int4',
+  ...sums,
+} as const;
+const ledgerSpecs = {
+  ledger: { params: { ...pieces, groupOfKey: 'int4[]' }, row: sumsOfPiece },
+  'ledger-of-few-keys': {
+    params: { ...pieces, usageKeys: 'int4[]', groupNumbers: 'int4[]' },
+    row: sumsOfPiece,
   },
 } as const;
 const names = { user: 'text?', space: 'text?', pool: 'text?' } as const;
@@ -67,12 +69,15 @@ const sql = statements('usage', {
     row: { runs: 'count', lengthened_ms: 'int8' },
   },
 });
-const ledgerSql = Object.fromEntries(
-  GRANULARITIES.map((granularity) => [
-    granularity,
-    statements('usage', ledgerSpec, { granularity }).ledger,
-  ]),
-) as Record<Granularity, Statement<typeof ledgerSpec.ledger.params, typeof ledgerSpec.ledger.row>>;
+const ledgerSql = {
+  hour: statements('usage', ledgerSpecs, { granularity: 'hour' }),
+  day: statements('usage', ledgerSpecs, { granularity: 'day' }),
+  week: statements('usage', ledgerSpecs, { granularity: 'week' }),
+  month: statements('usage', ledgerSpecs, { granularity: 'month' }),
+};
+
+/** Up to so many usage keys are looked up one by one; of more, whole periods are read. */
+const FEW_KEYS = 32;
 
 /** Amounts that add up over consecutive spans, except `runsCarriedIn`, which is the first span's. */
 export interface Amounts {
@@ -141,20 +146,35 @@ export interface KeyGroups {
   readonly groupNumbers: readonly number[];
 }
 
+/** The group of usage key k at index k - 1, -1 for keys of no group. */
+function groupOfKey({ usageKeys, groupNumbers }: KeyGroups): number[] {
+  const highest = usageKeys.reduce((one, other) => Math.max(one, other), 0);
+  const groups = new Array<number>(highest).fill(-1);
+  for (const [at, key] of usageKeys.entries()) groups[key - 1] = groupNumbers[at] ?? -1;
+  return groups;
+}
+
 /** Sums of ledger rows by range and group, in no particular order. */
 export async function sumLedger(
   session: Session,
   granularity: Granularity,
   ranges: readonly LedgerRange[],
-  { usageKeys, groupNumbers }: KeyGroups,
+  groups: KeyGroups,
 ): Promise<{ rowNumber: number; startAtMs: number; groupNumber: number; amounts: Amounts }[]> {
-  const rows = await session.rows(ledgerSql[granularity], {
+  const sql = ledgerSql[granularity];
+  const spans = {
     rowNumbers: ranges.map((range) => range.rowNumber),
     starts: ranges.map((range) => range.startAtMs),
     ends: ranges.map((range) => range.endAtMs),
-    usageKeys,
-    groupNumbers,
-  });
+  };
+  const rows =
+    groups.usageKeys.length <= FEW_KEYS
+      ? await session.rows(sql['ledger-of-few-keys'], {
+          ...spans,
+          usageKeys: groups.usageKeys,
+          groupNumbers: groups.groupNumbers,
+        })
+      : await session.rows(sql.ledger, { ...spans, groupOfKey: groupOfKey(groups) });
   return rows.map((row) => ({
     rowNumber: row.row_number,
     startAtMs: row.start_at_ms,

@@ -1,20 +1,17 @@
 -- What the ledger says about itself: ranges, stale periods, failures. Staleness is a comparison over all rows of the
 -- ledger (ledger.md P1), never a flag.
 
--- name: ranges
-select granularity, min(start_at_ms) as start_at_ms, max(end_at_ms) as end_at_ms
-from (
-  select granularity, start_at_ms, end_at_ms,
-    count(*) filter (where begins_range) over (partition by granularity order by start_at_ms) as range_number
-  from (
-    select granularity, start_at_ms, end_at_ms,
-      lag(end_at_ms) over (partition by granularity order by start_at_ms) is distinct from start_at_ms
-        as begins_range
-    from period
-  ) edges
-) numbered
-group by granularity, range_number
-order by granularity, start_at_ms
+-- Where periods of a granularity do not follow one another (a range begins: nothing ends where it starts; or ends:
+-- nothing starts where it ends), and where hours do, but the later one was built from another carry. One look at the
+-- ledger, however many questions it answers.
+-- name: seams
+select coalesce(p.granularity, previous.granularity) as granularity, previous.end_at_ms as previous_end_at_ms,
+  p.start_at_ms, p.end_at_ms, p.label, p.mark_from_ms,
+  encode(p.carry_in_digest, 'hex') as built_from, encode(previous.carry_out_digest, 'hex') as now_is
+from period p
+full join period previous on previous.granularity = p.granularity and previous.end_at_ms = p.start_at_ms
+where p.start_at_ms is null or previous.end_at_ms is null or previous.carry_out_digest <> p.carry_in_digest
+order by granularity, coalesce(p.start_at_ms, previous.end_at_ms)
 
 -- A mark belongs to the first ledger hour that ends after it, if that hour's marks begin at or before it.
 -- name: hours-with-marks
@@ -33,47 +30,25 @@ where h.mark_from_ms <= m.minute * 60000
 group by h.start_at_ms, h.end_at_ms, h.label
 order by h.start_at_ms
 
--- name: hours-with-other-carry
-select h.start_at_ms, h.end_at_ms, h.label,
-  encode(h.carry_in_digest, 'hex') as built_from, encode(previous.carry_out_digest, 'hex') as now_is
-from period h
-join period previous on previous.granularity = 'hour' and previous.end_at_ms = h.start_at_ms
-where h.granularity = 'hour' and previous.carry_out_digest <> h.carry_in_digest
-order by h.start_at_ms
-
--- Rule A7, made stronger: an hour after a hole whose carry from the runs is no longer what it was built from. A run may
--- reach across the hole without a mark in it, so the carry is read whether marks lie there or not: of all holes at once,
--- and nothing when there is none. The first hour of the books follows no hole: all earlier marks are its own.
--- name: hours-after-changed-holes
+-- Rule A7, made stronger: of hours after a hole (their starts, ascending, and the digest of the carry that they were built
+-- from) those whose carry from the runs is another one now. A run may reach across the hole without a mark in it, so
+-- the carry is read whether marks lie there or not.
+-- name: changed-after-holes
 with seed as materialized (
-  select start_at_ms, end_at_ms, label, carry_in_digest
-  from (
-    select h.* from period h
-    where h.granularity = 'hour' and not exists (
-      select from period previous
-      where previous.granularity = 'hour' and previous.end_at_ms = h.start_at_ms
-    )
-    -- Kept apart: else few hours are expected here, and each of all hours is looked up by itself.
-    offset 0
-  ) unpreceded
-  where mark_from_ms = start_at_ms
+  select start_at_ms, built_from from unnest($1::bigint[], $2::text[]) given (start_at_ms, built_from)
 ),
 scan as (
   select carry.at_ms, sha256(string_agg(
       int4send(carry.usage_key) || int8send(carry.runs) || int8send(carry.milli_gpus), ''::bytea
       order by carry.usage_key)) as carry_digest
-  from (select array_agg(start_at_ms order by start_at_ms) as instants from seed) seeds
-  cross join lateral carry_at(seeds.instants) carry
+  from carry_at($1) carry
   group by carry.at_ms
 ),
 compared as (
-  select seed.*, coalesce(scan.carry_digest, sha256('')) as now_is
+  select seed.*, encode(coalesce(scan.carry_digest, sha256('')), 'hex') as now_is
   from seed left join scan on scan.at_ms = seed.start_at_ms
 )
-select start_at_ms, end_at_ms, label, encode(carry_in_digest, 'hex') as built_from, encode(now_is, 'hex') as now_is
-from compared
-where now_is <> carry_in_digest
-order by start_at_ms
+select start_at_ms, now_is from compared where now_is <> built_from order by start_at_ms
 
 -- name: coarse-with-other-parts
 select p.granularity, p.start_at_ms, p.end_at_ms, p.label, encode(parts.inputs_digest, 'hex') as now_is

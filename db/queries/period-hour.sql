@@ -17,10 +17,11 @@ with fresh as materialized (
   select usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended, runs_carried_in, milli_gpus_carried_in,
     runs_out, milli_gpus_out
   from usage_between($1, $2, true, null, null, null)
+  -- One order for the digests and for the index that is written.
+  order by usage_key
 ),
--- Filtered before the upsert: ON CONFLICT ... WHERE would lock every row that does not differ.
 changed as materialized (
-  select f.*
+  select f.*, u.usage_key is null as is_new
   from fresh f
   left join usage_hour u on u.period_start_at_ms = $1 and u.usage_key = f.usage_key
   where (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
@@ -33,18 +34,21 @@ removed as (
   where period_start_at_ms = $1 and usage_key not in (select usage_key from fresh)
   returning 1
 ),
-written as (
+-- No ON CONFLICT: it doubles the price of an insert, and under the period's lock nobody else writes these rows.
+added as (
   insert into usage_hour (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
     runs_carried_in, runs_out, milli_gpus_out)
   select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
     runs_carried_in, runs_out, milli_gpus_out
-  from changed
-  on conflict (period_start_at_ms, usage_key) do update set
-    run_ms = excluded.run_ms, milli_gpu_ms = excluded.milli_gpu_ms,
-    runs_started = excluded.runs_started, runs_ended = excluded.runs_ended,
-    runs_carried_in = excluded.runs_carried_in, runs_out = excluded.runs_out,
-    milli_gpus_out = excluded.milli_gpus_out
-  returning 1
+  from changed where is_new
+),
+updated as (
+  update usage_hour u set
+    run_ms = c.run_ms, milli_gpu_ms = c.milli_gpu_ms, runs_started = c.runs_started,
+    runs_ended = c.runs_ended, runs_carried_in = c.runs_carried_in, runs_out = c.runs_out,
+    milli_gpus_out = c.milli_gpus_out
+  from changed c
+  where not c.is_new and u.period_start_at_ms = $1 and u.usage_key = c.usage_key
 ),
 content as (
   select count(*) as row_count,
@@ -71,8 +75,9 @@ on conflict (granularity, start_at_ms) do update set
   carry_in_digest = excluded.carry_in_digest, carry_out_digest = excluded.carry_out_digest,
   digest = excluded.digest, row_count = excluded.row_count, aggregated_at_ms = excluded.aggregated_at_ms
 returning p.digest, p.row_count,
-  (select count(*) from written) as rows_written,
+  -- First: removing reads what is there, before rows are added to it.
   (select count(*) from removed) as rows_removed,
+  (select count(*) from changed) as rows_written,
   exists (
     select from period n
     where n.granularity = 'hour' and n.start_at_ms = $2 and n.carry_in_digest <> p.carry_out_digest
