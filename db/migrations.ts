@@ -4,7 +4,6 @@
  */
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { JobhoursError } from '../domain/errors.js';
 import { quotedValue } from '../domain/quoted-value.js';
@@ -95,6 +94,8 @@ export async function migrationStatus(
 export async function migrate(url: string, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<string[]> {
   const { pending } = await migrationStatus(url, timeoutMs);
   if (pending.length === 0) return [];
+  // Loading it takes as long as half of a short command, and nearly no command has anything to apply.
+  const { runner } = await import('node-pg-migrate');
   return withClient(url, timeoutMs, async (client) => {
     const done = await runner({
       dbClient: client,

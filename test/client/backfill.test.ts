@@ -20,12 +20,16 @@ import {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** A whole month and parts of others, up to the last hour that is over: the keeper finds nothing to do behind it. */
 const endAtMs = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
-const RANGE: Span = { startAtMs: endAtMs - 80 * DAY_MS - 6 * HOUR_MS, endAtMs };
-/** In the first whole month of the range. */
-const INSIDE_MS =
-  Calendar.of('UTC').periodAt('month', RANGE.startAtMs).endAtMs + 10 * DAY_MS + 3 * HOUR_MS;
+/** The month that was over three days ago. */
+const wholeMonth = Calendar.of('UTC').previous(
+  Calendar.of('UTC').periodAt('month', endAtMs - 3 * DAY_MS),
+);
+const beforeMs = process.env['JOBHOURS_TORTURE'] === '1' ? 30 * DAY_MS : DAY_MS;
+/** A whole month and parts of others, up to the last hour that is over: the keeper finds nothing to do behind it. */
+const RANGE: Span = { startAtMs: wholeMonth.startAtMs - beforeMs - 6 * HOUR_MS, endAtMs };
+/** In the whole month of the range, with a whole week around it. */
+const INSIDE_MS = wholeMonth.startAtMs + 10 * DAY_MS + 3 * HOUR_MS;
 const ALL: BackfillRequest = {
   start: RANGE.startAtMs,
   end: RANGE.endAtMs,

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
-import { buildActor, orders, runOrder, sqlActor, type Actor } from '../support/interleaving.js';
+import {
+  buildActor,
+  closeActors,
+  orders,
+  runOrder,
+  sqlActor,
+  type Actor,
+} from '../support/interleaving.js';
 import { setOrigin } from '../support/runs.js';
 import { sample } from '../support/seeded-random.js';
 import {
@@ -147,6 +154,7 @@ describe('two sessions, step by step (G5, G8, G9)', () => {
     process.stdout.write(
       `interleavings: ${ran} of ${known} orders ran (${WHOLE ? 'all' : `sample, seed ${SEED}`})\n`,
     );
+    await closeActors();
     await test.close();
   });
 
@@ -155,8 +163,6 @@ describe('two sessions, step by step (G5, G8, G9)', () => {
     async (_name, scenario) => {
       const [first, second] = await scenario.actors(test);
       const all = [...orders(first.steps, second.steps)];
-      await first.close();
-      await second.close();
       const chosen = WHOLE ? all : sample(all, SAMPLED_ORDERS, SEED + scenario.name.length);
       known += all.length;
       const wrong: unknown[] = [];
@@ -164,7 +170,6 @@ describe('two sessions, step by step (G5, G8, G9)', () => {
         await scenario.arrange(test);
         const actors = await scenario.actors(test);
         await runOrder(test, actors, order);
-        for (const actor of actors) await actor.close();
         const found = await faults(test);
         if (found.length > 0) wrong.push({ order: order.join(''), found });
         ran += 1;

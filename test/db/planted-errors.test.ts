@@ -15,7 +15,14 @@ import {
   type Step,
 } from '../support/build-steps.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
-import { buildActor, orders, runOrder, sqlActor, type Actor } from '../support/interleaving.js';
+import {
+  buildActor,
+  closeActors,
+  orders,
+  runOrder,
+  sqlActor,
+  type Actor,
+} from '../support/interleaving.js';
 import { setOrigin } from '../support/runs.js';
 import { at, day, faults, hour, ORIGIN, resetRuns, settle } from '../support/three-hours.js';
 
@@ -37,7 +44,6 @@ async function wrongOrders(
 ): Promise<number> {
   const first = await actors();
   const all = [...orders(first[0].steps, first[1].steps)];
-  for (const actor of first) await actor.close();
   let wrong = 0;
   let tried = 0;
   for (const order of all) {
@@ -45,7 +51,6 @@ async function wrongOrders(
     const pair = await actors();
     await runOrder(test, pair, order);
     tried += 1;
-    for (const actor of pair) await actor.close();
     if ((await faults(test)).length > 0) wrong += 1;
     // One is enough to show that the harness sees it; all of them are counted under torture.
     if (wrong > 0 && process.env['JOBHOURS_TORTURE'] !== '1') break;
@@ -61,7 +66,10 @@ describe('planted errors are found', () => {
     await openTestBooks(test);
     await setOrigin(test, ORIGIN);
   });
-  afterAll(() => test.close());
+  afterAll(async () => {
+    await closeActors();
+    await test.close();
+  });
 
   const allGood = async (): Promise<void> => {
     await resetRuns(test);

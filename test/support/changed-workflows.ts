@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { workflowBundle } from './temporal-books.js';
+import { workflowBundle, type WorkflowBundle } from './temporal-books.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PARTS = ['workflows', 'domain', 'activities', 'db', 'package.json', 'tsconfig.json'];
@@ -22,7 +22,7 @@ export type Change = readonly [from: string, to: string];
 /** Bundles a copy of the workflows; `changes` by the name of the file, without `.ts`. Fails when a text is not there. */
 export async function changedWorkflows(
   changes: Readonly<Record<string, Change>>,
-): Promise<{ code: string }> {
+): Promise<WorkflowBundle> {
   const folder = mkdtempSync(join(tmpdir(), 'jobhours-changed-'));
   for (const part of PARTS) cpSync(join(root, part), join(folder, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));

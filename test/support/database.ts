@@ -40,12 +40,18 @@ async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> 
   }
 }
 
+/** Migrated once for each server. That it is marked as a template says that it is whole. */
 async function prepareTemplate(client: pg.Client): Promise<void> {
+  const ready = await client.query('select from pg_database where datname = $1 and datistemplate', [
+    TEMPLATE,
+  ]);
+  if (ready.rowCount === 1) return;
   await client.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);
   try {
     const found = await client.query('select 1 from pg_database where datname = $1', [TEMPLATE]);
     if (found.rowCount === 0) await client.query(`create database ${TEMPLATE}`);
     await migrate(withDatabase(serverUrl(), TEMPLATE));
+    await client.query(`alter database ${TEMPLATE} is_template true`);
   } finally {
     await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
   }

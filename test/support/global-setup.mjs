@@ -1,5 +1,5 @@
-// Starts one PostgreSQL and one Temporal dev server for a whole test run and tells their addresses
-// by environment variables. Uses the built local/, because jest loads this file without transform.
+// Starts one PostgreSQL and one Temporal dev server for a whole test run and tells their addresses, and a folder that
+// goes with them, by environment variables. Uses the built local/, because jest loads this file without transform.
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +47,7 @@ export default async function globalSetup() {
     throw failure.reason;
   }
   const [postgres, temporal] = started.map(({ value }) => value);
+  process.env.JOBHOURS_TEST_FOLDER = folder;
   process.env.JOBHOURS_TEST_DATABASE_URL = postgres.url;
   process.env.JOBHOURS_TEST_TEMPORAL_ADDRESS = temporal.address;
   process.env.JOBHOURS_TEST_TEMPORAL_NAMESPACE = temporal.namespace;

@@ -14,7 +14,31 @@ export interface Actor {
   readonly applicationName: string;
   readonly steps: number;
   advance(): Promise<void>;
-  close(): Promise<void>;
+}
+
+/** By the actor's name: orders that run one after the other share them, for a new one takes longer than an order. */
+const clients = new Map<string, Promise<pg.Client>>();
+const databases = new Map<string, Database>();
+
+async function connectAs(test: TestDatabase, applicationName: string): Promise<pg.Client> {
+  const client = await test.connect();
+  await client.query(`set application_name = '${applicationName}'`);
+  return client;
+}
+
+/** What is asked for by name, made when it is not there. */
+function shared<T>(all: Map<string, T>, name: string, make: () => T): T {
+  const one = all.get(name) ?? make();
+  all.set(name, one);
+  return one;
+}
+
+/** Closes the connections of all actors, which belong to one database. */
+export async function closeActors(): Promise<void> {
+  for (const client of clients.values()) await (await client).end();
+  for (const database of databases.values()) await database.close();
+  clients.clear();
+  databases.clear();
 }
 
 /** Every order of `a` steps of the first actor and `b` of the second (0 = first, 1 = second). */
@@ -33,8 +57,7 @@ export async function sqlActor(
   applicationName: string,
   steps: readonly (readonly [text: string, values?: unknown[]])[],
 ): Promise<Actor> {
-  const client: pg.Client = await test.connect();
-  await client.query(`set application_name = '${applicationName}'`);
+  const client = await shared(clients, applicationName, () => connectAs(test, applicationName));
   let next = 0;
   let failed = false;
   return {
@@ -52,7 +75,6 @@ export async function sqlActor(
         await client.query('rollback');
       }
     },
-    close: () => client.end(),
   };
 }
 
@@ -67,7 +89,9 @@ export function buildActor(
   period: Period,
   options: BuildOptions = {},
 ): Actor {
-  const database = Database.open({ url: test.url, applicationName, maxConnections: 1 });
+  const database = shared(databases, applicationName, () =>
+    Database.open({ url: test.url, applicationName, maxConnections: 1 }),
+  );
   let reached: () => void = () => undefined;
   let go: () => void = () => undefined;
   let build: Promise<void> | null = null;
@@ -95,7 +119,6 @@ export function buildActor(
       release();
       await Promise.race([atGate, build]);
     },
-    close: () => database.close(),
   };
 }
 

@@ -1,5 +1,7 @@
 /** Books of a test file with a name of their own in Temporal, and workers for them. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import type { BackfillContext } from '../../client/backfill.js';
@@ -41,19 +43,38 @@ export interface TemporalBooks extends BackfillContext {
   close(): Promise<void>;
 }
 
-const bundles = new Map<string, Promise<{ code: string }>>();
+/** Where the code of the workflows lies. */
+export interface WorkflowBundle {
+  readonly codePath: string;
+}
 
-/** The code of the workflows below a folder, bundled once for each test file. */
+const bundles = new Map<string, Promise<WorkflowBundle>>();
+
+/** The code of the workflows below a folder, bundled once for each test run. The folder's files do not change in it. */
 export function workflowBundle(
   workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-): Promise<{ code: string }> {
+): Promise<WorkflowBundle> {
   let bundle = bundles.get(workflowsPath);
   if (bundle === undefined) {
-    const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
-    bundle = bundleWorkflowCode({ workflowsPath, logger: quiet });
+    bundle = bundled(workflowsPath);
     bundles.set(workflowsPath, bundle);
   }
   return bundle;
+}
+
+/** Whoever needs it first makes it; two at once make the same. */
+async function bundled(workflowsPath: string): Promise<WorkflowBundle> {
+  const folder = process.env['JOBHOURS_TEST_FOLDER'];
+  if (folder === undefined) throw new Error('no folder of the test run: run npm test');
+  const name = createHash('sha256').update(workflowsPath).digest('hex').slice(0, 16);
+  const codePath = join(folder, `workflows-${name}.js`);
+  if (existsSync(codePath)) return { codePath };
+  const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, log() {} };
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet });
+  const made = `${codePath}.${process.pid}`;
+  writeFileSync(made, code);
+  renameSync(made, codePath);
+  return { codePath };
 }
 
 /** Where the test run's Temporal answers. */
@@ -107,15 +128,19 @@ export async function openTemporalBooks(
   };
 }
 
-/** Waits until `isTrue`; fails with `what` after `deadlineMs`. */
+/** Waits until `isTrue`; fails with `what` after `deadlineMs`. Looking takes a third of the time at most. */
 export async function until(
   what: string,
   isTrue: () => Promise<boolean>,
   deadlineMs = 20_000,
 ): Promise<void> {
   const endMs = performance.now() + deadlineMs;
-  while (!(await isTrue())) {
-    if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (;;) {
+    const lookedMs = performance.now();
+    if (await isTrue()) return;
+    const nowMs = performance.now();
+    if (nowMs > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    const restMs = Math.max(50, 2 * (nowMs - lookedMs));
+    await new Promise((resolve) => setTimeout(resolve, restMs));
   }
 }

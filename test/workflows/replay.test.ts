@@ -19,6 +19,7 @@ import {
   openTemporalBooks,
   workflowBundle,
   type TemporalBooks,
+  type WorkflowBundle,
 } from '../support/temporal-books.js';
 
 const NAMES = [
@@ -107,7 +108,7 @@ function revive(_field: string, value: unknown): unknown {
   return typeof base64 === 'string' ? Buffer.from(base64, 'base64') : value;
 }
 
-async function replay(bundle: { code: string }, file: string): Promise<void> {
+async function replay(bundle: WorkflowBundle, file: string): Promise<void> {
   const history: unknown = JSON.parse(readFileSync(join(histories, file), 'utf8'), revive);
   await Worker.runReplayHistory({ workflowBundle: bundle, replayName: file }, history);
 }
@@ -148,7 +149,7 @@ const CHANGES: Readonly<Record<Name, Change>> = {
 };
 
 describe('a changed workflow', () => {
-  let bundle: { code: string };
+  let bundle: WorkflowBundle;
   beforeAll(async () => {
     bundle = await changedWorkflows(CHANGES);
   }, 60_000);
