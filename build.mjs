@@ -18,7 +18,16 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
 const stamp = join(dist, '.built');
-const sourceFolders = ['domain', 'workflows', 'activities', 'workers', 'client', 'db', 'local', 'bench'];
+const sourceFolders = [
+  'domain',
+  'workflows',
+  'activities',
+  'workers',
+  'client',
+  'db',
+  'local',
+  'bench',
+];
 
 /** Newest modification time of the files below a folder, in ms; 0 for an absent one. */
 function newestMs(path) {
