@@ -20,11 +20,14 @@ const periodParams = { startAtMs: 'instant', endAtMs: 'instant', label: 'text' }
 const dirty = { params: { startAtMs: 'instant' }, row: {} } as const;
 
 const hourSql = statements('period-hour', {
-  'read-frame': { params: {}, row: { origin_at_ms: 'instant?', now_ms: 'instant' } },
+  'read-frame': {
+    params: { granularity: 'text', startAtMs: 'instant' },
+    row: { origin_at_ms: 'instant?', now_ms: 'instant', is_built: 'bool' },
+  },
   'delete-marks': { params: { fromMs: 'instant', toMs: 'instant' }, row: {} },
   'delete-dirty-rows': dirty,
   build: {
-    params: { ...periodParams, markFromMs: 'instant' },
+    params: { ...periodParams, markFromMs: 'instant', isNew: 'bool' },
     row: { ...built, successor_is_stale: 'bool' },
   },
   'read-back': {
@@ -35,7 +38,10 @@ const hourSql = statements('period-hour', {
 
 const coarseSpecs = {
   'delete-dirty-rows': dirty,
-  build: { params: periodParams, row: { ...built, part_starts: 'instant[]' } },
+  build: {
+    params: { ...periodParams, isNew: 'bool' },
+    row: { ...built, part_starts: 'instant[]' },
+  },
   verify: {
     params: { startAtMs: 'instant', partStarts: 'instant[]' },
     row: {
@@ -98,15 +104,23 @@ export async function buildPeriod(
   return result;
 }
 
-async function readFrame(session: Session, period: Period): Promise<number | null> {
-  const frame = await session.one(hourSql['read-frame'], {});
+/** What a build must know before it writes. */
+interface Frame {
+  readonly originAtMs: number | null;
+  /** Not in the ledger. */
+  readonly isNew: boolean;
+}
+
+async function readFrame(session: Session, period: Period): Promise<Frame> {
+  const { granularity, startAtMs } = period;
+  const frame = await session.one(hourSql['read-frame'], { granularity, startAtMs });
   if (period.endAtMs > frame.now_ms) {
     throw new JobhoursError(
       'PERIOD_OPEN',
       `${period.granularity} ${period.label} ends at ${instantText(period.endAtMs)}; the database clock says ${instantText(frame.now_ms)}`,
     );
   }
-  return frame.origin_at_ms;
+  return { originAtMs: frame.origin_at_ms, isNew: !frame.is_built };
 }
 
 async function buildHour(
@@ -115,7 +129,7 @@ async function buildHour(
   options: BuildOptions,
 ): Promise<BuildResult> {
   const { startAtMs, endAtMs, label } = period;
-  const originAtMs = await readFrame(transaction, period);
+  const { originAtMs, isNew } = await readFrame(transaction, period);
   // The first hour of the books owns every earlier mark: nobody else would ever delete them (ledger.md A4).
   const isFirst = originAtMs !== null && startAtMs <= originAtMs;
   const markFromMs = isFirst ? 0 : startAtMs;
@@ -123,7 +137,8 @@ async function buildHour(
   await options.afterStep?.('delete-marks');
   const dirtyRowsRemoved = await transaction.execute(hourSql['delete-dirty-rows'], { startAtMs });
   await options.afterStep?.('delete-dirty-rows');
-  const row = await transaction.one(hourSql.build, { startAtMs, endAtMs, label, markFromMs });
+  const values = { startAtMs, endAtMs, label, markFromMs, isNew };
+  const row = await transaction.one(hourSql.build, values);
   await options.afterStep?.('build');
   return {
     digest: row.digest,
@@ -143,10 +158,10 @@ async function buildCoarse(
 ): Promise<BuildResult> {
   const sql = coarseSql[granularity];
   const { startAtMs, endAtMs, label } = period;
-  await readFrame(transaction, period);
+  const { isNew } = await readFrame(transaction, period);
   const dirtyRowsRemoved = await transaction.execute(sql['delete-dirty-rows'], { startAtMs });
   await options.afterStep?.('delete-dirty-rows');
-  const row = await transaction.one(sql.build, { startAtMs, endAtMs, label });
+  const row = await transaction.one(sql.build, { startAtMs, endAtMs, label, isNew });
   await options.afterStep?.('build');
   requireParts(period, row.part_starts, options.expectedPartStarts ?? []);
   const sums = await transaction.one(sql.verify, { startAtMs, partStarts: row.part_starts });

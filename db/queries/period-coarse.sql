@@ -29,26 +29,21 @@ fresh as materialized (
   group by u.usage_key
   order by u.usage_key
 ),
+-- What differs from what is there; nothing is there when it is built for the first time. A full join, because no plan for
+-- that looks the rows up one by one.
 changed as materialized (
-  select f.*, u.usage_key is null as is_new
+  select f.usage_key, f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out,
+    f.milli_gpus_out, u.usage_key as former_key
   from fresh f
-  left join usage_{coarse} u on u.period_start_at_ms = $1 and u.usage_key = f.usage_key
-  where (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
-    is distinct from
-    (f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out, f.milli_gpus_out)
+  full join (select * from usage_{coarse} where period_start_at_ms = $1) u on u.usage_key = f.usage_key
+  where not $4::boolean
+    and (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
+      is distinct from
+      (f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out, f.milli_gpus_out)
 ),
 removed as (
   delete from usage_{coarse}
-  where period_start_at_ms = $1 and usage_key not in (select usage_key from fresh)
-  returning 1
-),
--- No ON CONFLICT: it doubles the price of an insert, and under the period's lock nobody else writes these rows.
-added as (
-  insert into usage_{coarse} (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
-    runs_carried_in, runs_out, milli_gpus_out)
-  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
-    runs_carried_in, runs_out, milli_gpus_out
-  from changed where is_new
+  where period_start_at_ms = $1 and usage_key in (select former_key from changed where usage_key is null)
 ),
 updated as (
   update usage_{coarse} u set
@@ -56,7 +51,19 @@ updated as (
     runs_ended = c.runs_ended, runs_carried_in = c.runs_carried_in, runs_out = c.runs_out,
     milli_gpus_out = c.milli_gpus_out
   from changed c
-  where not c.is_new and u.period_start_at_ms = $1 and u.usage_key = c.usage_key
+  where u.period_start_at_ms = $1 and u.usage_key = c.former_key and c.usage_key is not null
+),
+-- No ON CONFLICT: it doubles the price of an insert, and under the period's lock nobody else writes these rows.
+added as (
+  insert into usage_{coarse} (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out)
+  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out
+  from fresh where $4
+  union all
+  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out
+  from changed where former_key is null
 ),
 content as (
   select count(*) as row_count,
@@ -81,8 +88,9 @@ on conflict (granularity, start_at_ms) do update set
   end_at_ms = excluded.end_at_ms, label = excluded.label, inputs_digest = excluded.inputs_digest,
   digest = excluded.digest, row_count = excluded.row_count, aggregated_at_ms = excluded.aggregated_at_ms
 returning p.digest, p.row_count,
-  (select count(*) from removed) as rows_removed,
-  (select count(*) from changed) as rows_written,
+  case when $4 then p.row_count else (select count(*) from changed where usage_key is not null) end
+    as rows_written,
+  (select count(*) from changed where usage_key is null) as rows_removed,
   (select coalesce(array_agg(start_at_ms order by start_at_ms), '{}') from parts) as part_starts
 
 -- name: verify

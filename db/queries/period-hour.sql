@@ -2,7 +2,9 @@
 -- hour's marks, then read and write everything else in one statement.
 
 -- name: read-frame
-select origin_at_ms, floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms from books
+select origin_at_ms, floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms,
+  exists (select from period where granularity = $1 and start_at_ms = $2) as is_built
+from books
 
 -- name: delete-marks
 delete from usage_change where minute >= $1::bigint / 60000 and minute < $2::bigint / 60000
@@ -20,27 +22,21 @@ with fresh as materialized (
   -- One order for the digests and for the index that is written.
   order by usage_key
 ),
+-- What differs from what is there; nothing is there when it is built for the first time. A full join, because no plan for
+-- that looks the rows up one by one.
 changed as materialized (
-  select f.*, u.usage_key is null as is_new
+  select f.usage_key, f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out,
+    f.milli_gpus_out, u.usage_key as former_key
   from fresh f
-  left join usage_hour u on u.period_start_at_ms = $1 and u.usage_key = f.usage_key
-  where (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
-    is distinct from
-    (f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out, f.milli_gpus_out)
+  full join (select * from usage_hour where period_start_at_ms = $1) u on u.usage_key = f.usage_key
+  where not $5::boolean
+    and (u.run_ms, u.milli_gpu_ms, u.runs_started, u.runs_ended, u.runs_carried_in, u.runs_out, u.milli_gpus_out)
+      is distinct from
+      (f.run_ms, f.milli_gpu_ms, f.runs_started, f.runs_ended, f.runs_carried_in, f.runs_out, f.milli_gpus_out)
 ),
--- NOT IN, not NOT EXISTS: the latter becomes a nested loop for a period newer than the statistics.
 removed as (
   delete from usage_hour
-  where period_start_at_ms = $1 and usage_key not in (select usage_key from fresh)
-  returning 1
-),
--- No ON CONFLICT: it doubles the price of an insert, and under the period's lock nobody else writes these rows.
-added as (
-  insert into usage_hour (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
-    runs_carried_in, runs_out, milli_gpus_out)
-  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
-    runs_carried_in, runs_out, milli_gpus_out
-  from changed where is_new
+  where period_start_at_ms = $1 and usage_key in (select former_key from changed where usage_key is null)
 ),
 updated as (
   update usage_hour u set
@@ -48,7 +44,19 @@ updated as (
     runs_ended = c.runs_ended, runs_carried_in = c.runs_carried_in, runs_out = c.runs_out,
     milli_gpus_out = c.milli_gpus_out
   from changed c
-  where not c.is_new and u.period_start_at_ms = $1 and u.usage_key = c.usage_key
+  where u.period_start_at_ms = $1 and u.usage_key = c.former_key and c.usage_key is not null
+),
+-- No ON CONFLICT: it doubles the price of an insert, and under the period's lock nobody else writes these rows.
+added as (
+  insert into usage_hour (period_start_at_ms, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out)
+  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out
+  from fresh where $5
+  union all
+  select $1, usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended,
+    runs_carried_in, runs_out, milli_gpus_out
+  from changed where former_key is null
 ),
 content as (
   select count(*) as row_count,
@@ -75,9 +83,9 @@ on conflict (granularity, start_at_ms) do update set
   carry_in_digest = excluded.carry_in_digest, carry_out_digest = excluded.carry_out_digest,
   digest = excluded.digest, row_count = excluded.row_count, aggregated_at_ms = excluded.aggregated_at_ms
 returning p.digest, p.row_count,
-  -- First: removing reads what is there, before rows are added to it.
-  (select count(*) from removed) as rows_removed,
-  (select count(*) from changed) as rows_written,
+  case when $5 then p.row_count else (select count(*) from changed where usage_key is not null) end
+    as rows_written,
+  (select count(*) from changed where usage_key is null) as rows_removed,
   exists (
     select from period n
     where n.granularity = 'hour' and n.start_at_ms = $2 and n.carry_in_digest <> p.carry_out_digest

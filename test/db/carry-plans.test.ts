@@ -5,9 +5,14 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
+import { Database } from '../../db/database.js';
+import { buildPeriod } from '../../db/period-builder.js';
 import { statementBlocks } from '../../db/statement.js';
+import { Calendar } from '../../domain/calendar.js';
+import type { Period } from '../../domain/period.js';
 import { MS_PER_DAY, MS_PER_HOUR } from '../../domain/units.js';
 import { createTestDatabase, openTestBooks, type TestDatabase } from '../support/database.js';
+import { until } from '../support/temporal-books.js';
 
 const START = Date.UTC(2026, 0, 1);
 const DAYS = 60;
@@ -133,7 +138,7 @@ describe('what the carry from the runs reads', () => {
 
       it(`an hour that is built without the one before it is found by indexes (${mode})`, async () => {
         await client.query('begin');
-        const values = [MIDDLE, MIDDLE + MS_PER_HOUR, `'hour'`, MIDDLE].map(String);
+        const values = [MIDDLE, MIDDLE + MS_PER_HOUR, `'hour'`, MIDDLE, 'false'].map(String);
         const text = block('period-hour', 'build');
         const reading = await readingAfterTen(client, mode, text, values).finally(() =>
           client.query('rollback'),
@@ -165,5 +170,36 @@ describe('what the carry from the runs reads', () => {
     const reading = await readingAfterTen(client, 'auto', text, [String(MIDDLE)]);
     expect(reading.by).not.toEqual(CARRY_INDEXES);
     expect(reading.entries).toBeGreaterThan(RUNS / 3);
+  });
+});
+
+describe('plans of a builder that began while the tables were empty', () => {
+  it('read by indexes when the tables have grown', async () => {
+    const test = await createTestDatabase();
+    try {
+      await openTestBooks(test);
+      const calendar = Calendar.of('UTC');
+      const hour = (n: number): Period => calendar.periodAt('hour', MIDDLE + n * MS_PER_HOUR);
+      const builder = Database.open({ url: test.url, maxConnections: 1 });
+      await test.query('vacuum run, usage_hour');
+      await buildPeriod(builder, hour(0));
+      await test.query(STORE_HISTORY);
+      for (const n of [1, 2, 3]) await buildPeriod(builder, hour(n));
+      await buildPeriod(builder, hour(2));
+      // Its session tells what it read when it ends.
+      await builder.close();
+      const reads = async (): Promise<{ table: string; whole: number }[]> =>
+        test.query(
+          `select relname as table, seq_scan::integer as whole from pg_stat_user_tables
+           where relname in ('run', 'usage_hour') and idx_scan > 0 order by 1`,
+        );
+      await until('the statistics arrive', async () => (await reads()).length === 2);
+      expect(await reads()).toEqual([
+        { table: 'run', whole: 0 },
+        { table: 'usage_hour', whole: 0 },
+      ]);
+    } finally {
+      await test.close();
+    }
   });
 });

@@ -40,17 +40,20 @@ export const deleteDirtyRows = (period: Period): Step => [
   [period.startAtMs],
 ];
 
-/** `markFromMs`: 0 for the first hour of the books, which owns all earlier marks. */
+/**
+ * `markFromMs`: 0 for the first hour of the books, which owns all earlier marks. Compares with what is there, also when
+ * that is nothing: the builder knows and saves that.
+ */
 export const buildHour = (period: Period, markFromMs = period.startAtMs): Step => [
   block(hourSql, 'build'),
-  [period.startAtMs, period.endAtMs, period.label, markFromMs],
+  [period.startAtMs, period.endAtMs, period.label, markFromMs, false],
 ];
 
 export const buildCoarse = (period: Period): Step => [
   block(coarseSql, 'build')
     .replaceAll('{coarse}', period.granularity)
     .replaceAll('{part}', PART_OF[period.granularity] ?? ''),
-  [period.startAtMs, period.endAtMs, period.label],
+  [period.startAtMs, period.endAtMs, period.label, false],
 ];
 
 /** Takes the carry's digest from the hour before it as that is now, not as it was when its rows were read. */
