@@ -55,10 +55,12 @@ class Aggregation {
   }
 
   async run(): Promise<AggregateSummary> {
-    await this.buildHours();
-    if (this.request.granularity !== 'hour') await this.buildCoarse('day');
+    const state = await this.buildHours();
+    if (this.request.granularity !== 'hour') await this.buildCoarse('day', state);
     if (this.request.granularity === 'week' || this.request.granularity === 'month') {
-      if (this.request.only === undefined) await this.buildCoarse(this.request.granularity);
+      if (this.request.only === undefined) {
+        await this.buildCoarse(this.request.granularity, await this.store.ledgerState());
+      }
     }
     return this.builds.summary;
   }
@@ -97,11 +99,12 @@ class Aggregation {
     );
   }
 
-  private async buildHours(): Promise<void> {
-    for (let pass = 0; pass < PASSES; pass += 1) {
+  /** Returns the ledger as it is afterwards. */
+  private async buildHours(): Promise<LedgerState> {
+    for (let pass = 0; ; pass += 1) {
       const state = await this.store.ledgerState();
       const wanted = this.wanted('hour', state, pass === 0);
-      if (wanted.length === 0) return;
+      if (wanted.length === 0 || pass === PASSES) return state;
       this.builds.announce(wanted.length);
       await this.buildChain(wanted);
     }
@@ -129,8 +132,10 @@ class Aggregation {
     return follow ? this.calendar.next(hour) : null;
   }
 
-  private async buildCoarse(granularity: 'day' | 'week' | 'month'): Promise<void> {
-    const state = await this.store.ledgerState();
+  private async buildCoarse(
+    granularity: 'day' | 'week' | 'month',
+    state: LedgerState,
+  ): Promise<void> {
     const wanted = this.wanted(granularity, state, true);
     const part = PART_OF[granularity] ?? 'hour';
     const good = withoutStale(state, part);

@@ -55,8 +55,12 @@ export interface Finding {
 /** What bounds are given in. */
 export type Unit = 'x' | 'ms' | 's';
 
-const numberText = (value: number): string =>
-  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+/** Three digits, two of a small number. */
+function numberText(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  if (value >= 10) return value.toFixed(1);
+  return value.toFixed(value >= 0.1 || value === 0 ? 2 : 3);
+}
 
 /** `0.87x`, `12.3 ms`, `7.10 s`. */
 export function amountText(value: number, unit: Unit): string {

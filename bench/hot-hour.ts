@@ -94,7 +94,7 @@ export const hotHour: Bench = {
         atMost(
           `the hour of ${runs} starts, of count(*) over the ranges that it reads`,
           2,
-          medianRatio(build, costs.count, PROCESSOR),
+          medianRatio(build, costs.countRows, PROCESSOR),
         ),
         atMost(
           'the same, of the loop in Node (wall)',
@@ -126,6 +126,7 @@ export const hotHour: Bench = {
         },
       ],
       notes: [
+        'The floor is count(*) that reads the rows, as the hour must; from an index alone PostgreSQL counts without reading any.',
         `Ingesting ${runs} finished runs, 1,000 a statement: ${amountText(ingestedMs / 1_000, 's')} of PostgreSQL's processor time, from a sample of ${size.ingested}.`,
       ],
     };

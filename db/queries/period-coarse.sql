@@ -94,9 +94,12 @@ returning p.digest, p.row_count,
   (select coalesce(array_agg(start_at_ms order by start_at_ms), '{}') from parts) as part_starts
 
 -- name: verify
-select
-  coalesce((select sum(run_ms) from usage_{coarse} where period_start_at_ms = $1), 0) as run_ms,
-  coalesce((select sum(milli_gpu_ms) from usage_{coarse} where period_start_at_ms = $1), 0) as milli_gpu_ms,
-  coalesce((select sum(run_ms) from usage_{part} where period_start_at_ms = any ($2)), 0) as parts_run_ms,
-  coalesce((select sum(milli_gpu_ms) from usage_{part} where period_start_at_ms = any ($2)), 0)
-    as parts_milli_gpu_ms
+select whole.run_ms, whole.milli_gpu_ms, parts.run_ms as parts_run_ms, parts.milli_gpu_ms as parts_milli_gpu_ms
+from (
+  select coalesce(sum(run_ms), 0) as run_ms, coalesce(sum(milli_gpu_ms), 0) as milli_gpu_ms
+  from usage_{coarse} where period_start_at_ms = $1
+) whole
+cross join (
+  select coalesce(sum(run_ms), 0) as run_ms, coalesce(sum(milli_gpu_ms), 0) as milli_gpu_ms
+  from usage_{part} where period_start_at_ms = any ($2)
+) parts
