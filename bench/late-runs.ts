@@ -13,10 +13,10 @@ import { answerOf } from './answers.js';
 import { copiedBooks } from './books-data.js';
 import { buildCoarse, buildHoursAndDays, mend } from './built-books.js';
 import type { Cost } from './cost.js';
-import { BUILT } from './ninety-days.js';
 import { spanOf } from './run-data.js';
 import type { StageDatabase } from './stage.js';
 
+const LATE = 'late_books';
 const LATE_DAYS = 5;
 
 /** Runs of up to two hours, spread evenly over five days in the middle of the books. */
@@ -27,9 +27,9 @@ const INSERT = `
   cross join lateral (select $2::bigint + n * $3::bigint / $1::integer as at_ms) begun`;
 
 /** Books with every period built, afresh; and what that cost. */
-async function builtAfresh(setup: Setup, name: string): Promise<[StageDatabase, Cost]> {
+async function builtAfresh(setup: Setup): Promise<[StageDatabase, Cost]> {
   const { size } = setup;
-  const set = await copiedBooks(setup, name);
+  const set = await copiedBooks(setup, LATE);
   const span = spanOf(size.books);
   const costs = [await buildHoursAndDays(set.url, span, 1), await buildCoarse(set.url, span)];
   const sum = (clock: keyof Cost): number => costs.reduce((ms, cost) => ms + cost[clock], 0);
@@ -60,9 +60,8 @@ export const lateRuns: Bench = {
   title: 'Late runs in closed days',
   async run(setup) {
     const { size, say, stage } = setup;
-    await stage.drop(BUILT);
     say('building books afresh');
-    const [set, fresh] = await builtAfresh(setup, BUILT);
+    const [set, fresh] = await builtAfresh(setup);
     const { startAtMs, endAtMs } = spanOf(size.books);
     const middle = startAtMs + Math.floor((endAtMs - startAtMs) / 2 / MS_PER_DAY) * MS_PER_DAY;
     const lateMs = Math.min(LATE_DAYS * MS_PER_DAY, endAtMs - middle);
@@ -70,7 +69,7 @@ export const lateRuns: Bench = {
     const { cost, builds } = await mend(set.url, startAtMs);
     say('building the same runs afresh, to compare');
     await requireFreshAnswer(setup, set);
-    await stage.drop(BUILT);
+    await stage.drop(LATE);
     return {
       verdicts: [
         atMost(

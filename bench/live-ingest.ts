@@ -47,19 +47,26 @@ export async function ingestBooks({ stage }: Setup): Promise<StageDatabase> {
   });
 }
 
-let arrived = 0;
+/** How many runs arrived before. */
+async function arrivedIn({ client }: StageDatabase): Promise<number> {
+  const { rows } = await client.query<{ runs: string }>(
+    'select (select count(*) from run) + (select count(*) from run_keys) as runs',
+  );
+  return Number(rows[0]?.runs);
+}
 
 /** Stores `count` runs that no other call stores, `aStatement` in each statement, which commits alone. */
 export async function ingest(
-  { client }: StageDatabase,
+  set: StageDatabase,
   request: { count: number; aStatement: number; guard: Guard; pattern: Pattern },
 ): Promise<Cost> {
+  const { client } = set;
   const { count, aStatement, guard, pattern } = request;
+  const arrived = await arrivedIn(set);
   const batches = Array.from({ length: Math.ceil(count / aStatement) }, (_, at) => {
     const from = arrived + at * aStatement;
     return arrivals(from, Math.min(aStatement, count - at * aStatement), pattern);
   });
-  arrived += count;
   const query = {
     name: `arrive ${guard}`,
     text: INSERT(guard === 'keys only' ? 'run_keys' : 'run'),

@@ -15,20 +15,15 @@ import { clientCost, medianMs, medianRatio, type Cost } from './cost.js';
 import { DuckRuns } from './duckdb.js';
 import { expandInPostgres } from './expansion.js';
 import { spanOf } from './run-data.js';
-import type { Stage, StageDatabase } from './stage.js';
+import type { StageDatabase } from './stage.js';
 import { copyAllFinished } from './write-floor.js';
 
 const TABLES = ['usage_hour', 'usage_day'] as const;
-/** Books whose every hour, day, week and month is built, left behind for benches that need such. */
-export const BUILT = 'built_books';
+const BUILT = 'built_books';
 
 async function builtOnce(setup: Setup, lanes: number): Promise<[StageDatabase, Cost]> {
   const set = await copiedBooks(setup, BUILT);
   return [set, await buildHoursAndDays(set.url, spanOf(setup.size.books), lanes)];
-}
-
-async function dropBuilt(stage: Stage): Promise<void> {
-  await stage.drop(BUILT);
 }
 
 /** Expansions of the whole span, once each, with the answer of the books. */
@@ -60,16 +55,17 @@ export const ninetyDays: Bench = {
     for (let round = 1; round <= size.longRounds; round += 1) {
       say(`building ${size.books.days} days, round ${round} of ${size.longRounds}`);
       one.push((await builtOnce(setup, 1))[1]);
-      await dropBuilt(stage);
+      await stage.drop(BUILT);
       const [set, cost] = await builtOnce(setup, 2);
       two.push(cost);
       copy.push(await copyAllFinished(set.client, TABLES));
-      if (round < size.longRounds) await dropBuilt(stage);
+      if (round < size.longRounds) await stage.drop(BUILT);
     }
     const set = await stage.database(BUILT);
     await set.client.query('drop table finished_usage_hour, finished_usage_day');
     const [expansion, duckdb] = await expansions(set, setup);
     const coarse = await buildCoarse(set.url, spanOf(size.books));
+    await stage.drop(BUILT);
     const row = (what: string, costs: readonly Cost[]): string[] =>
       costRow(what, costs, two.slice(0, costs.length), 'wallMs');
     const lanes = [one, two].map((costs, at) => ({ x: at + 1, ms: medianMs(costs, 'wallMs') }));

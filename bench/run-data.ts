@@ -2,9 +2,9 @@
  * Data sets: runs made by SQL from a seed, the same on every machine. Owns their shape (starts spread evenly and stored
  * in order, log-normal durations, few users with most runs); the databases are stage.ts.
  */
+import type pg from 'pg';
 import type { Span } from '../domain/period.js';
 import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE } from '../domain/units.js';
-import type pg from 'pg';
 import type { StageDatabase } from './stage.js';
 
 export interface RunData {
