@@ -41,6 +41,8 @@ export interface Curve {
   readonly name: string;
   /** What grows. */
   readonly axis: string;
+  /** What is measured, with its unit. */
+  readonly cost: string;
   readonly points: readonly { readonly x: number; readonly ms: number }[];
 }
 

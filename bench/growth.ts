@@ -52,7 +52,12 @@ async function pointOf(setup: Setup, data: RunData, x: number, label: string): P
 }
 
 function findingOf(name: string, axis: string, caption: string, points: readonly Point[]): Finding {
-  const curve: Curve = { name, axis, points: points.map(({ x, ms }) => ({ x, ms })) };
+  const curve: Curve = {
+    name,
+    axis,
+    cost: 'an hour, ms',
+    points: points.map(({ x, ms }) => ({ x, ms })),
+  };
   return {
     verdicts: [],
     tables: [

@@ -45,6 +45,7 @@ export const history: Bench = {
         {
           name: 'history',
           axis: 'runs stored',
+          cost: 'an hour, ms',
           points: [point('young', size.youngBooks.runs), point('old', size.books.runs)],
         },
       ],

@@ -90,7 +90,7 @@ export const ninetyDays: Bench = {
           ],
         },
       ],
-      curves: [{ name: 'lanes', axis: 'lanes', points: lanes }],
+      curves: [{ name: 'lanes', axis: 'lanes', cost: 'all hours and days, ms', points: lanes }],
       notes: [`Weeks and months after that: ${amountText(coarse.wallMs, 'ms')}.`],
     };
   },

@@ -23,8 +23,8 @@ export function curvesSvg(curves: readonly Curve[]): string {
     chart.setOption({
       animation: false,
       backgroundColor: '#ffffff',
-      title: curves.map(({ name }, at) => ({
-        text: name,
+      title: curves.map(({ name, cost }, at) => ({
+        text: `${name}: ${cost}`,
         textStyle: { fontSize: 14 },
         left: cell(at).left + 16,
         top: cell(at).top + 8,
@@ -44,7 +44,11 @@ export function curvesSvg(curves: readonly Curve[]): string {
         min: 'dataMin',
         max: 'dataMax',
       })),
-      yAxis: curves.map((_, at) => ({ type: 'log', gridIndex: at, name: 'ms', min: 0.001 })),
+      yAxis: curves.map((_, at) => ({
+        type: 'log',
+        gridIndex: at,
+        min: ({ min }: { min: number }) => 10 ** Math.floor(Math.log10(min)),
+      })),
       series: curves.map(({ points }, at) => ({
         type: 'line',
         xAxisIndex: at,

@@ -75,7 +75,7 @@ export const SIZES: Readonly<Record<Size['name'], Size>> = {
   usual: {
     name: 'usual',
     rounds: 11,
-    longRounds: 3,
+    longRounds: 2,
     books: ordinary(90),
     youngBooks: ordinary(9),
     hot: hot(8_400_000),
