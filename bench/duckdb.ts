@@ -1,8 +1,7 @@
 /** DuckDB on the same runs: a columnar engine, in one thread, with the usual expansion. Owns getting the runs there. */
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
@@ -11,6 +10,7 @@ import type { Span } from '../domain/period.js';
 import { answerSums, type Answer } from './answers.js';
 import { costOf, type Cost } from './cost.js';
 import { expansionSql, touchedHours } from './expansion.js';
+import { benchFolder } from './stage.js';
 
 const COLUMNS = 'usage_key, milli_gpus, started_at_ms, ended_at_ms';
 
@@ -19,7 +19,7 @@ export class DuckRuns {
 
   /** Copies the runs of a database. They are kept in memory. */
   static async from(client: pg.Client): Promise<DuckRuns> {
-    const folder = await mkdtemp(join(tmpdir(), 'jobhours-bench-duckdb-'));
+    const folder = await benchFolder();
     try {
       const file = join(folder, 'run.csv');
       await pipeline(

@@ -33,12 +33,19 @@ function markdownTable(head: readonly string[], rows: readonly (readonly string[
   return [line(head), line(rule), ...rows.map(line)].join('\n');
 }
 
+/** From dist/bench to the sources. */
+const SOURCES = new URL('../../', import.meta.url);
+
 /** The commit of the sources; where there is no git, only the version is known. */
 function commitText(): string {
   try {
     const git = (...args: string[]): string =>
-      execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    const changed = git('status', '--porcelain', '--', 'db', 'domain', 'activities', 'bench/*.ts');
+      execFileSync('git', args, {
+        cwd: SOURCES,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim();
+    const changed = git('status', '--porcelain', '--', '*.ts', '*.sql', 'package-lock.json');
     return `, commit ${git('rev-parse', '--short', 'HEAD')}${changed === '' ? '' : ' with changes'}`;
   } catch {
     return '';

@@ -3,13 +3,14 @@
  * Owns the settings and that measured work has one connection, whose processor time can be read. What the databases
  * hold is run-data.ts.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { openBooks } from '../db/books-store.js';
 import { Database } from '../db/database.js';
 import { migrate } from '../db/migrations.js';
+import { makeOwnFolder, removeLeftovers } from '../local/leftovers.js';
 import { startPostgres, type PostgresServer } from '../local/postgres.js';
 
 const GIB = 2 ** 30;
@@ -27,6 +28,13 @@ export const STAGE_SETTINGS = {
   autovacuum: 'off',
   max_parallel_workers_per_gather: '0',
 } as const;
+
+const PREFIX = 'jobhours-bench-';
+
+/** A new folder for files of the bench. What a killed bench left is removed when the next one starts. */
+export function benchFolder(): Promise<string> {
+  return makeOwnFolder(tmpdir(), PREFIX);
+}
 
 /** A database with a connection for measured work and one for all else. */
 export interface StageDatabase {
@@ -49,7 +57,8 @@ export class Stage {
 
   /** Starts the server on a new folder. POSTGRES_START as local/postgres.ts. `durable`: false measures nothing real. */
   static async start(durable = true): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), 'jobhours-bench-'));
+    await removeLeftovers(tmpdir(), PREFIX);
+    const folder = await benchFolder();
     const dataFolder = join(folder, 'postgres');
     return new Stage(
       await startPostgres({ dataFolder, durable, settings: STAGE_SETTINGS }),

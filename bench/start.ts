@@ -1,18 +1,17 @@
 /** `npm start -- --exit`: everything on this machine from nothing, demo data, backfill, check. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findTemporal } from '../local/temporal-program.js';
 import { atMost, COST_HEAD, costRow, type Bench } from './bench.js';
 import { costOf, inRounds, medianMs } from './cost.js';
+import { benchFolder } from './stage.js';
 
 const PROGRAM = fileURLToPath(new URL('../../jobhours.mjs', import.meta.url));
 
 async function startOnce(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'jobhours-bench-demo-'));
+  const folder = await benchFolder();
   const { PATH, HOME, XDG_CACHE_HOME } = process.env;
   try {
     await promisify(execFile)(process.execPath, [PROGRAM, 'demo', '--exit'], {

@@ -3,8 +3,7 @@
  * index, by INSERT and by COPY. Owns that table.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,6 +11,7 @@ import { buffer } from 'node:stream/consumers';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { clientCost, type Cost } from './cost.js';
+import { benchFolder } from './stage.js';
 
 /** Makes an empty `finished_<table>`, like a usage table. */
 export async function emptyFloor(client: pg.Client, table: string): Promise<void> {
@@ -54,7 +54,7 @@ export async function copyFinished(
 
 /** Copies all rows of some tables into new ones like them, from files. */
 export async function copyAllFinished(client: pg.Client, tables: readonly string[]): Promise<Cost> {
-  const folder = await mkdtemp(join(tmpdir(), 'jobhours-bench-copy-'));
+  const folder = await benchFolder();
   try {
     for (const table of tables) {
       await emptyFloor(client, table);

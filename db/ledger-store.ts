@@ -105,14 +105,19 @@ function seamOf(row: Values<typeof seamRow>): Seam {
   };
 }
 
-/** Consecutive periods merged: each range begins at a seam with nothing before it and ends at one with nothing after. */
+/**
+ * Where periods are, consecutive ones merged: a range begins at a seam with nothing before it and ends at one with nothing
+ * after. A row that overlaps others (planted by hand; `periods check --deep` names it) takes none of them away.
+ */
 function rangesOf(seams: readonly Seam[]): Record<Granularity, Span[]> {
   const ranges: Record<Granularity, Span[]> = { hour: [], day: [], week: [], month: [] };
-  const begun = new Map<Granularity, number>();
+  const open: Record<Granularity, number[]> = { hour: [], day: [], week: [], month: [] };
   for (const { granularity, endsAtMs, next } of seams) {
-    const startAtMs = begun.get(granularity);
-    if (endsAtMs === null && next !== null) begun.set(granularity, next.start_at_ms);
-    else if (endsAtMs !== null && next === null && startAtMs !== undefined) {
+    const starts = open[granularity];
+    if (endsAtMs === null && next !== null) starts.push(next.start_at_ms);
+    if (endsAtMs === null || next !== null) continue;
+    const startAtMs = starts.pop();
+    if (startAtMs !== undefined && starts.length === 0) {
       ranges[granularity].push({ startAtMs, endAtMs: endsAtMs });
     }
   }

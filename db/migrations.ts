@@ -94,7 +94,7 @@ export async function migrationStatus(
 export async function migrate(url: string, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<string[]> {
   const { pending } = await migrationStatus(url, timeoutMs);
   if (pending.length === 0) return [];
-  // Loading it takes as long as half of a short command, and nearly no command has anything to apply.
+  // Loaded here, because that is a fifth of a short command's time and nearly no command has anything to apply.
   const { runner } = await import('node-pg-migrate');
   return withClient(url, timeoutMs, async (client) => {
     const done = await runner({

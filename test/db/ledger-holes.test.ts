@@ -59,6 +59,23 @@ describe('hours after holes in the ledger (G8, A7)', () => {
       reason,
     ]);
 
+  it('a row planted across two hours takes none of them out of the ledger', async () => {
+    await build(0, 1, 2, 3, 6);
+    await test.query(
+      `insert into period (granularity, start_at_ms, end_at_ms, label, mark_from_ms, carry_in_digest,
+        carry_out_digest, digest, row_count, aggregated_at_ms)
+       select granularity, start_at_ms + 1800000, end_at_ms + 1800000, 'planted', mark_from_ms, carry_in_digest,
+        carry_out_digest, digest, row_count, aggregated_at_ms
+       from period where start_at_ms = $1`,
+      [at(1)],
+    );
+    const { ranges } = await readLedgerState(test.database);
+    expect(ranges.hour).toEqual([
+      { startAtMs: at(0), endAtMs: at(4) },
+      { startAtMs: at(6), endAtMs: at(7) },
+    ]);
+  });
+
   it.each<[string, NewRun, number[]]>([
     ['a run across two of five', run('late', at(6, 30), at(31, 30)), [8, 31]],
     ['a run of days across all', run('late', at(1, 30), at(150, 30)), [6, 8, 31, 60, 120]],
