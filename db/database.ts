@@ -55,7 +55,12 @@ const READER_SETTINGS = [
   'plan_cache_mode = force_custom_plan',
 ];
 
-const PLANS_ONCE_SETTINGS = ['plan_cache_mode = force_generic_plan', 'enable_seqscan = off'];
+/** By the estimates for tables that are empty or not analyzed yet, all would be scanned, and sorted instead of hashed. */
+const PLANS_ONCE_SETTINGS = [
+  'plan_cache_mode = force_generic_plan',
+  'enable_seqscan = off',
+  'enable_sort = off',
+];
 
 /** In one message, so that settings cost no round trip. */
 function beginText(options: TransactionOptions): string {

@@ -15,19 +15,22 @@ with parts as materialized (
 edges as materialized (
   select min(start_at_ms) as first_at_ms, max(start_at_ms) as last_at_ms from parts
 ),
-fresh as materialized (
+-- By itself, so that no plan sorts the rows of all parts for the order that the few rows of fresh have.
+summed as materialized (
   select u.usage_key, isum(u.run_ms) as run_ms, isum(u.milli_gpu_ms) as milli_gpu_ms,
     isum(u.runs_started) as runs_started, isum(u.runs_ended) as runs_ended,
-    isum(case when u.period_start_at_ms = edges.first_at_ms then u.runs_carried_in else 0 end)
-      as runs_carried_in,
-    isum(case when u.period_start_at_ms = edges.last_at_ms then u.runs_out else 0 end) as runs_out,
-    isum(case when u.period_start_at_ms = edges.last_at_ms then u.milli_gpus_out else 0 end)
-      as milli_gpus_out
+    isum(u.runs_carried_in) filter (where u.period_start_at_ms = edges.first_at_ms) as runs_carried_in,
+    isum(u.runs_out) filter (where u.period_start_at_ms = edges.last_at_ms) as runs_out,
+    isum(u.milli_gpus_out) filter (where u.period_start_at_ms = edges.last_at_ms) as milli_gpus_out
   from edges
   cross join parts
   join usage_{part} u on u.period_start_at_ms = parts.start_at_ms
   group by u.usage_key
-  order by u.usage_key
+),
+fresh as materialized (
+  select usage_key, run_ms, milli_gpu_ms, runs_started, runs_ended, runs_carried_in, runs_out, milli_gpus_out
+  from summed
+  order by usage_key
 ),
 -- What differs from what is there; nothing is there when it is built for the first time. A full join, because no plan for
 -- that looks the rows up one by one.

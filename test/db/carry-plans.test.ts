@@ -1,6 +1,7 @@
 /**
  * How much the carry from the runs reads: indexes of their own, whatever the history, also by a plan that is made once
- * for all values. That its figures are right is carry.test.ts.
+ * for all values; and what builders read and sort by plans that were made on empty tables. That the figures of the carry
+ * are right is carry.test.ts.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -53,6 +54,7 @@ interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
+  readonly 'CTE Name'?: string;
   readonly 'Actual Rows': number;
   readonly 'Actual Loops': number;
   readonly 'Rows Removed by Filter'?: number;
@@ -198,6 +200,30 @@ describe('plans of a builder that began while the tables were empty', () => {
         { table: 'run', whole: 0 },
         { table: 'usage_hour', whole: 0 },
       ]);
+    } finally {
+      await test.close();
+    }
+  });
+
+  it('sort the few rows of a day, not the many of its hours', async () => {
+    const test = await createTestDatabase();
+    try {
+      const client = await test.connect();
+      // As in a transaction with plansOnce.
+      await client.query(
+        'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_sort = off',
+      );
+      const text = block('period-coarse', 'build').replaceAll('{coarse}', 'day');
+      await client.query(`prepare day as ${text.replaceAll('{part}', 'hour')}`);
+      const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+        `explain (format json) execute day (${MIDDLE}, ${MIDDLE + MS_PER_DAY}, '', true)`,
+      );
+      const nodes = rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
+      const sorted = nodes
+        .filter((node) => node['Node Type'] === 'Sort')
+        .map((node) => (node.Plans ?? []).map((input) => input['CTE Name']));
+      expect(sorted).toContainEqual(['summed']);
+      expect(sorted).not.toContainEqual([undefined]);
     } finally {
       await test.close();
     }
