@@ -15,7 +15,6 @@ import {
   sumLedger,
   unknownNames,
   type Amounts,
-  type LedgerRange,
   type NameFilter,
 } from '../db/usage-store.js';
 import type { Calendar } from '../domain/calendar.js';
@@ -210,6 +209,11 @@ async function* rowsOf(reading: Reading): AsyncGenerator<UsageRow> {
   yield* chunkOf(reading, chunk, stretches);
 }
 
+/** Whole periods of the ledger that belong to one row of a chunk. */
+interface LedgerRange extends Span {
+  readonly rowNumber: number;
+}
+
 async function* chunkOf(
   reading: Reading,
   rows: readonly ReportRow[],
@@ -229,9 +233,11 @@ async function* chunkOf(
     }
   }
   for (const granularity of GRANULARITIES) {
-    if (ranges[granularity].length === 0) continue;
-    const sums = await sumLedger(reading.session, granularity, ranges[granularity], groups);
-    for (const { rowNumber, startAtMs, groupNumber, amounts } of sums) {
+    const own = ranges[granularity];
+    if (own.length === 0) continue;
+    const sums = await sumLedger(reading.session, granularity, own, groups);
+    for (const { span, groupNumber, amounts } of sums) {
+      const { rowNumber, startAtMs } = span;
       add(tallies[rowNumber], groupNumber, amounts, startAtMs === rows[rowNumber]?.startAtMs);
     }
   }

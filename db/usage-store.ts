@@ -13,10 +13,9 @@ const sums = {
   runs_ended: 'numeric',
   runs_carried_in: 'numeric',
 } as const;
-const pieces = { rowNumbers: 'int4[]', starts: 'instant[]', ends: 'instant[]' } as const;
+const pieces = { starts: 'instant[]', ends: 'instant[]' } as const;
 const sumsOfPiece = {
-  row_number: 'int4',
-  start_at_ms: 'instant',
+  number: 'int4',
   group_number: 'int4',
   ...sums,
 } as const;
@@ -135,11 +134,6 @@ export async function unknownNames(
   return (['user', 'space', 'pool'] as const).filter((field) => !known[`is_${field}_known`]);
 }
 
-/** Whole periods of the ledger that belong to one row of a report. */
-export interface LedgerRange extends Span {
-  readonly rowNumber: number;
-}
-
 /** Usage keys gathered into the groups that a report prints; two arrays of one length. */
 export interface KeyGroups {
   readonly usageKeys: readonly number[];
@@ -154,33 +148,30 @@ function groupOfKey({ usageKeys, groupNumbers }: KeyGroups): number[] {
   return groups;
 }
 
-/** Sums of ledger rows by range and group, in no particular order. */
-export async function sumLedger(
+/** Sums of ledger rows over spans of whole periods, which are given in time order; in no particular order. */
+export async function sumLedger<T extends Span>(
   session: Session,
   granularity: Granularity,
-  ranges: readonly LedgerRange[],
+  spans: readonly T[],
   groups: KeyGroups,
-): Promise<{ rowNumber: number; startAtMs: number; groupNumber: number; amounts: Amounts }[]> {
+): Promise<{ span: T; groupNumber: number; amounts: Amounts }[]> {
   const sql = ledgerSql[granularity];
-  const spans = {
-    rowNumbers: ranges.map((range) => range.rowNumber),
-    starts: ranges.map((range) => range.startAtMs),
-    ends: ranges.map((range) => range.endAtMs),
-  };
+  const starts = spans.map((span) => span.startAtMs);
+  const ends = spans.map((span) => span.endAtMs);
   const rows =
     groups.usageKeys.length <= FEW_KEYS
       ? await session.rows(sql['ledger-of-few-keys'], {
-          ...spans,
+          starts,
+          ends,
           usageKeys: groups.usageKeys,
           groupNumbers: groups.groupNumbers,
         })
-      : await session.rows(sql.ledger, { ...spans, groupOfKey: groupOfKey(groups) });
-  return rows.map((row) => ({
-    rowNumber: row.row_number,
-    startAtMs: row.start_at_ms,
-    groupNumber: row.group_number,
-    amounts: amountsOf(row),
-  }));
+      : await session.rows(sql.ledger, { starts, ends, groupOfKey: groupOfKey(groups) });
+  return rows.map((row) => {
+    const span = spans[row.number - 1];
+    if (span === undefined) throw new RangeError(`there is no span ${row.number}`);
+    return { span, groupNumber: row.group_number, amounts: amountsOf(row) };
+  });
 }
 
 /** What runs at one instant, per usage key; three arrays of one length. */
