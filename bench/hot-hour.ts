@@ -28,7 +28,13 @@ import { emptyNaiveHours, naiveHour } from './naive-loop.js';
 import { COUNT_READ } from './ordinary-hour.js';
 import type { StageDatabase } from './stage.js';
 
-type Side = 'count' | 'countRows' | 'build' | 'duckdb';
+type Side = 'count' | 'countByKey' | 'countRows' | 'build' | 'duckdb';
+
+/** What no statement that answers for each key can do without, for the larger range only. */
+const COUNT_BY_KEY = `
+  select max(runs) from (
+    select count(*) as runs from run where started_at_ms >= $1 and started_at_ms < $2 group by usage_key
+  ) by_key`;
 
 /** Closes the hour for the first time in each round: what the round before wrote is taken away. */
 async function measure(
@@ -42,6 +48,7 @@ async function measure(
   try {
     return await inRounds(rounds, {
       count: () => clientCost(client, count),
+      countByKey: () => clientCost(client, () => client.query(COUNT_BY_KEY, values)),
       countRows: async () => {
         await client.query('set enable_indexonlyscan = off');
         const cost = await clientCost(client, count);
@@ -129,6 +136,7 @@ export const hotHour: Bench = {
               build,
               'wallMs',
             ),
+            costRow('count(*) by key, of the starts only', costs.countByKey, build, 'wallMs'),
             costRow('count(*) of the same, reading the rows', costs.countRows, build, 'wallMs'),
             costRow('loop in Node (S0), once', loop, build.slice(0, 1), 'wallMs'),
             costRow('DuckDB, expansion, one thread', costs.duckdb, build, 'wallMs'),
