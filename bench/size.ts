@@ -74,7 +74,7 @@ export const SIZES: Readonly<Record<Size['name'], Size>> = {
   },
   usual: {
     name: 'usual',
-    rounds: 11,
+    rounds: 21,
     longRounds: 2,
     books: ordinary(90),
     youngBooks: ordinary(9),
@@ -88,7 +88,7 @@ export const SIZES: Readonly<Record<Size['name'], Size>> = {
   },
   full: {
     name: 'full',
-    rounds: 21,
+    rounds: 41,
     longRounds: 5,
     books: ordinary(90),
     youngBooks: ordinary(9),
