@@ -5,6 +5,7 @@
 import { JobhoursError } from '../domain/errors.js';
 import { shareBooks } from './books-lock.js';
 import type { Transaction } from './database.js';
+import { renewEstimates } from './estimates.js';
 import { readFormerNames } from './import-store.js';
 import { statements, type Values } from './statement.js';
 
@@ -127,6 +128,7 @@ export async function applyRange(
   let added = 0;
   let corrected: Corrections | null = null;
   await shareBooks(transaction);
+  await renewEstimates(transaction);
   await transaction.execute(sql['withhold-voided'], { ...places, batch });
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const { ids } = await transaction.one(sql['lock-changed-runs'], { ...places, reopen });

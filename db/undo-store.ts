@@ -8,6 +8,7 @@
  */
 import { excludeWriters } from './books-lock.js';
 import type { Transaction } from './database.js';
+import { renewEstimates } from './estimates.js';
 import { applyRange } from './import-apply.js';
 import { createStaging, insertRejects } from './import-store.js';
 import { statements } from './statement.js';
@@ -129,6 +130,7 @@ export async function undoRuns(
   batch: bigint,
   undo: UndoAct,
 ): Promise<UndoCounts> {
+  await renewEstimates(transaction);
   await createStaging(transaction);
   await transaction.execute(sql['create-undone-runs'], {});
   await transaction.execute(sql['collect-undone-runs'], { batch });

@@ -29,7 +29,7 @@ const serverTypes = (columns: Readonly<Record<string, string>>): (string | undef
   Object.values(columns).map((type) => SERVER_TYPE[type.replace('?', '')]);
 
 /** These cannot be prepared: they are run, in the order of their declaration. */
-const UTILITY = /^(create|analyze|lock|set)\b/;
+const UTILITY = /^(create|analyze|do|lock|set)\b/;
 
 async function preparedTypes(
   client: pg.Client,
