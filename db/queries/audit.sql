@@ -116,16 +116,12 @@ numbered as (
   from differing
 )
 -- A row that was put there by hand may have a usage key that names nobody.
-select n.granularity, n.start_at_ms, n.usage_key, u.name as user_name, sp.name as space_name, p.name as pool_name,
-  n.rows,
+select n.granularity, n.start_at_ms, n.usage_key, k.user_name, k.space_name, k.pool_name, n.rows,
   n.run_ms, n.milli_gpu_ms, n.runs_started, n.runs_ended, n.runs_carried_in, n.runs_out, n.milli_gpus_out,
   n.fresh_run_ms, n.fresh_milli_gpu_ms, n.fresh_runs_started, n.fresh_runs_ended, n.fresh_runs_carried_in,
   n.fresh_runs_out, n.fresh_milli_gpus_out
 from numbered n
-left join usage_key k on k.id = n.usage_key
-left join dim_user u on u.id = k.user_id
-left join dim_space sp on sp.id = k.space_id
-left join dim_pool p on p.id = k.pool_id
+left join named_usage_key k on k.id = n.usage_key
 where n.number <= $8::integer
 order by n.granularity, n.start_at_ms, n.usage_key
 

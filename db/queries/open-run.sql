@@ -11,15 +11,12 @@ with page as (
   order by r.started_at_ms, r.id limit $4
 )
 select page.id, page.source_name as source, page.record_key, page.job_id, page.attempt,
-  u.name as user_name, s.name as space_name, p.name as pool_name, page.milli_gpus,
-  page.started_at_ms, page.ended_at_ms, page.reported_ended_at_ms, page.end_is_estimated,
-  page.batch, page.pinned_by, d.facts ->> 'timelimit' as time_limit, seen.batch as seen_batch,
-  seen.last_at_ms as seen_until_ms, unseen.batch as unseen_batch
+  k.user_name, k.space_name, k.pool_name, page.milli_gpus, page.started_at_ms, page.ended_at_ms,
+  page.reported_ended_at_ms, page.end_is_estimated, page.batch, page.pinned_by,
+  d.facts ->> 'timelimit' as time_limit, seen.batch as seen_batch, seen.last_at_ms as seen_until_ms,
+  unseen.batch as unseen_batch
 from page
-join usage_key k on k.id = page.usage_key
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
+join named_usage_key k on k.id = page.usage_key
 left join run_detail d on d.run = page.id
 left join lateral last_sighting(page.id, page.source, page.record_key, page.batch) seen on true
 left join lateral (
@@ -62,13 +59,9 @@ with unseen as (
   from unseen where r.id = unseen.id
   returning r.*
 )
-select c.id, o.name as source, c.record_key, c.job_id, c.attempt, u.name as user_name,
-  s.name as space_name, p.name as pool_name, c.milli_gpus, c.started_at_ms, c.ended_at_ms,
-  c.reported_ended_at_ms, c.end_is_estimated, c.batch, c.pinned_by
+select c.id, o.name as source, c.record_key, c.job_id, c.attempt, k.user_name, k.space_name, k.pool_name,
+  c.milli_gpus, c.started_at_ms, c.ended_at_ms, c.reported_ended_at_ms, c.end_is_estimated, c.batch, c.pinned_by
 from closed c
 join source o on o.id = c.source
-join usage_key k on k.id = c.usage_key
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
+join named_usage_key k on k.id = c.usage_key
 order by c.started_at_ms, c.id

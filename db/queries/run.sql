@@ -1,30 +1,24 @@
 -- name: list
 -- Newest first, so that a limit ends the scan of run_started early.
-select r.id, o.name as source, r.record_key, r.job_id, r.attempt, u.name as user_name, s.name as space_name,
-  p.name as pool_name, r.milli_gpus, r.started_at_ms, r.ended_at_ms, r.reported_ended_at_ms,
+select r.id, o.name as source, r.record_key, r.job_id, r.attempt, k.user_name, k.space_name, k.pool_name,
+  r.milli_gpus, r.started_at_ms, r.ended_at_ms, r.reported_ended_at_ms,
   r.end_is_estimated, r.batch, r.pinned_by
 from run r
 join source o on o.id = r.source
-join usage_key k on k.id = r.usage_key
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
-where ($1::text is null or u.name = $1) and ($2::text is null or o.name = $2)
+join named_usage_key k on k.id = r.usage_key
+where ($1::text is null or k.user_name = $1) and ($2::text is null or o.name = $2)
   and ($3::bigint is null or r.ended_at_ms is null or r.ended_at_ms >= $3)
   and ($4::bigint is null or r.started_at_ms < $4)
   and (not $5 or r.ended_at_ms is null)
 order by r.started_at_ms desc, r.id desc limit $6
 
 -- name: find
-select r.id, o.name as source, r.record_key, r.job_id, r.attempt, u.name as user_name, s.name as space_name,
-  p.name as pool_name, r.milli_gpus, r.started_at_ms, r.ended_at_ms, r.reported_ended_at_ms,
+select r.id, o.name as source, r.record_key, r.job_id, r.attempt, k.user_name, k.space_name, k.pool_name,
+  r.milli_gpus, r.started_at_ms, r.ended_at_ms, r.reported_ended_at_ms,
   r.end_is_estimated, r.batch, r.pinned_by
 from run r
 join source o on o.id = r.source
-join usage_key k on k.id = r.usage_key
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
+join named_usage_key k on k.id = r.usage_key
 where r.id = $1
 
 -- name: lock
@@ -62,8 +56,8 @@ select facts from run_detail where run = $1
 -- With names instead of their ids, as they are called now.
 select h.id, h.change, h.batch, h.actor, h.at_ms, h.reason, h.undone_by, h.former_batch,
   o.name as source, h.former ->> 'record_key' as record_key, h.former ->> 'job_id' as job_id,
-  (h.former ->> 'attempt')::integer as attempt, u.name as user_name, s.name as space_name,
-  p.name as pool_name, (h.former ->> 'milli_gpus')::integer as milli_gpus,
+  (h.former ->> 'attempt')::integer as attempt, k.user_name, k.space_name, k.pool_name,
+  (h.former ->> 'milli_gpus')::integer as milli_gpus,
   (h.former ->> 'started_at_ms')::bigint as started_at_ms,
   (h.former ->> 'ended_at_ms')::bigint as ended_at_ms,
   (h.former ->> 'reported_ended_at_ms')::bigint as reported_ended_at_ms,
@@ -71,10 +65,7 @@ select h.id, h.change, h.batch, h.actor, h.at_ms, h.reason, h.undone_by, h.forme
   (h.former ->> 'pinned_by')::bigint as pinned_by
 from run_history h
 join source o on o.id = (h.former ->> 'source')::integer
-join usage_key k on k.id = (h.former ->> 'usage_key')::integer
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
+join named_usage_key k on k.id = (h.former ->> 'usage_key')::integer
 where h.run = $1
 order by h.id
 
@@ -124,8 +115,5 @@ on conflict do nothing
 update run r
 set usage_key = k.id, milli_gpus = $5, started_at_ms = $6, ended_at_ms = $7,
   reported_ended_at_ms = $8, end_is_estimated = $9, batch = $10, pinned_by = $10
-from usage_key k
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
-where r.id = $1 and u.name = $2 and s.name = $3 and p.name = $4
+from named_usage_key k
+where r.id = $1 and k.user_name = $2 and k.space_name = $3 and k.pool_name = $4

@@ -2,14 +2,10 @@
 
 -- Usage keys and their names, those of one user, space or pool when one is given.
 -- name: keys
-select k.id as usage_key, u.name as user_name, s.name as space_name, p.name as pool_name
-from usage_key k
-join dim_user u on u.id = k.user_id
-join dim_space s on s.id = k.space_id
-join dim_pool p on p.id = k.pool_id
-where ($1::text is null or u.name = $1)
-  and ($2::text is null or s.name = $2)
-  and ($3::text is null or p.name = $3)
+select id as usage_key, user_name, space_name, pool_name from named_usage_key
+where ($1::text is null or user_name = $1)
+  and ($2::text is null or space_name = $2)
+  and ($3::text is null or pool_name = $3)
 
 -- name: known-names
 select

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { Database } from '../../db/database.js';
 import { buildPeriod } from '../../db/period-builder.js';
-import { statementBlocks } from '../../db/statement.js';
+import { statementBlocks, type Statement } from '../../db/statement.js';
 import { Calendar } from '../../domain/calendar.js';
 import type { Period } from '../../domain/period.js';
 import { MS_PER_DAY, MS_PER_HOUR } from '../../domain/units.js';
@@ -208,18 +208,18 @@ describe('plans of a builder that began while the tables were empty', () => {
   it('sort the few rows of a day, not the many of its hours', async () => {
     const test = await createTestDatabase();
     try {
-      const client = await test.connect();
-      // As in a transaction with plansOnce.
-      await client.query(
-        'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_sort = off',
-      );
-      const text = block('period-coarse', 'build').replaceAll('{coarse}', 'day');
-      await client.query(`prepare day as ${text.replaceAll('{part}', 'hour')}`);
-      const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-        `explain (format json) execute day (${MIDDLE}, ${MIDDLE + MS_PER_DAY}, '', true)`,
-      );
-      const nodes = rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
-      const sorted = nodes
+      const statement = (text: string): Statement => ({ name: '', text, params: {}, row: {} });
+      const build = block('period-coarse', 'build')
+        .replaceAll('{coarse}', 'day')
+        .replaceAll('{part}', 'hour');
+      const plan = await test.database.transaction({ plansOnce: true }, async (transaction) => {
+        await transaction.execute(statement(`prepare build_day as ${build}`), {});
+        const values = [MIDDLE, MIDDLE + MS_PER_DAY, `''`, true].join(', ');
+        const explain = statement(`explain (format json) execute build_day (${values})`);
+        return transaction.one({ ...explain, row: { 'QUERY PLAN': 'jsonb' } }, {});
+      });
+      const [{ Plan: root }] = plan['QUERY PLAN'] as [{ Plan: PlanNode }];
+      const sorted = nodesOf(root)
         .filter((node) => node['Node Type'] === 'Sort')
         .map((node) => (node.Plans ?? []).map((input) => input['CTE Name']));
       expect(sorted).toContainEqual(['summed']);
