@@ -33,8 +33,9 @@ export function groupsOf(keys: readonly NamedUsageKey[], by: readonly Dimension[
       space: asked('space', space),
       pool: asked('pool', pool),
     };
-    const known = byIdentity.get(identityOf(group));
-    if (known === undefined) byIdentity.set(identityOf(group), { group, usageKeys: [usageKey] });
+    const identity = identityOf(group);
+    const known = byIdentity.get(identity);
+    if (known === undefined) byIdentity.set(identity, { group, usageKeys: [usageKey] });
     else known.usageKeys.push(usageKey);
   }
   const sorted = [...byIdentity.values()].sort((a, b) => compareGroups(a.group, b.group));
