@@ -175,14 +175,18 @@ describe('undo of an import', () => {
 
   it(`takes back ${LINES} lines, and the file can be imported again`, async () => {
     const rows = Array.from({ length: LINES }, (_, job) => row(job, { user: `u${job % 50}` }));
-    const batch = await importRows(rows);
     const beganMs = performance.now();
+    const batch = await importRows(rows);
+    const importedMs = performance.now();
     expect(await undo(batch)).toMatchObject({ removed: LINES });
-    process.stdout.write(`undo of ${LINES} runs: ${Math.round(performance.now() - beganMs)} ms\n`);
+    const ratio = (performance.now() - importedMs) / (importedMs - beganMs);
+    process.stdout.write(`undo of ${LINES} runs: ${ratio.toFixed(2)} of their import\n`);
+    // About 0.6; with plans that are made for one row it was above 60.
+    expect(ratio).toBeLessThan(5);
     expect(await countOf(test, 'run')).toBe(0);
     const { summary } = await importText(test, csv(), HEADER + rows.join(''));
     expect(summary).toMatchObject({ new: LINES });
-  }, 120_000);
+  }, 300_000);
 
   it('dismisses what it rejected, and an undone dismissal opens it again', async () => {
     const bad = [row(1), row(2, { gpus: 'x' }), row(3, { gpus: 'y' })];
