@@ -186,7 +186,7 @@ describe('undo of an import', () => {
     expect(await countOf(test, 'run')).toBe(0);
     const { summary } = await importText(test, csv(), HEADER + rows.join(''));
     expect(summary).toMatchObject({ new: LINES });
-  }, 300_000);
+  }, 120_000);
 
   it('dismisses what it rejected, and an undone dismissal opens it again', async () => {
     const bad = [row(1), row(2, { gpus: 'x' }), row(3, { gpus: 'y' })];
