@@ -37,7 +37,7 @@ const sql = statements('import-apply', {
   'insert-sources': { params: { batch: 'int8' }, row: {} },
   'withhold-voided': { params: { ...range, batch: 'int8' }, row: {} },
   'lock-changed-runs': { params: { ...range, reopen: 'bool' }, row: { ids: 'int8[]?' } },
-  'withdraw-reused-keys': { params: { ids: 'int8[]' }, row: {} },
+  'withdraw-reused-keys': { params: { ids: 'int8[]', ...range }, row: {} },
   'correct-runs': {
     params: {
       ids: 'int8[]',
@@ -133,7 +133,7 @@ export async function applyRange(
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const { ids } = await transaction.one(sql['lock-changed-runs'], { ...places, reopen });
     if (ids !== null) {
-      await transaction.execute(sql['withdraw-reused-keys'], { ids });
+      await transaction.execute(sql['withdraw-reused-keys'], { ids, ...places });
       const change = { ids, ...places, batch, actor, nowMs, reason };
       corrected = sumOf(corrected, await transaction.one(sql['correct-runs'], change));
     }

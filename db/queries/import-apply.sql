@@ -95,19 +95,21 @@ update staged_record d set outcome = 'set-aside', code = 'VOIDED'
 from voided v where d.line = v.line
 
 -- name: lock-changed-runs
-select array_agg(id) as ids from (
+-- This and the other statements of a range look up the run of each key: a subquery that locks, or has an offset, stays
+-- one. As joins they read all runs for every range until autovacuum had looked at a table that an import was filling.
+select array_agg(id) as ids
+from (select * from staged_run where place > $1 and place <= $2 order by place) s
+cross join lateral (
   select r.id
-  from staged_run s
-  join run r on r.source = s.source and r.record_key = s.record_key
-  where s.place > $1 and s.place <= $2 and r.pinned_by is null
+  from run r
+  where r.source = s.source and r.record_key = s.record_key and r.pinned_by is null
     and (r.job_id, r.attempt, r.usage_key, r.milli_gpus, r.started_at_ms, r.ended_at_ms,
         r.reported_ended_at_ms, r.end_is_estimated)
       is distinct from (s.job_id, s.attempt, s.usage_key, s.milli_gpus, s.started_at_ms,
         s.ended_at_ms, s.reported_ended_at_ms, s.end_is_estimated)
     and ($3 or end_certainty(s.ended_at_ms, s.end_is_estimated)
       >= end_certainty(r.ended_at_ms, r.end_is_estimated))
-  order by s.place
-  for update of r
+  for update
 ) locked
 
 -- name: withdraw-reused-keys
@@ -115,7 +117,7 @@ with reused as (
   delete from staged_run s
   using run r, usage_key f, usage_key k
   where r.id = any ($1) and r.source = s.source and r.record_key = s.record_key
-    and f.id = r.usage_key and k.id = s.usage_key
+    and s.place > $2 and s.place <= $3 and f.id = r.usage_key and k.id = s.usage_key
     and f.user_id <> k.user_id and r.started_at_ms <> s.started_at_ms
   returning s.line
 )
@@ -176,7 +178,7 @@ with fresh as materialized (
   select s.* from staged_run s
   where s.place > $1 and s.place <= $2
     and not exists (
-      select from run r where r.source = s.source and r.record_key = s.record_key
+      select from run r where r.source = s.source and r.record_key = s.record_key offset 0
     )
 ), added as (
   insert into run (source, record_key, job_id, attempt, usage_key, milli_gpus, started_at_ms,
@@ -201,7 +203,9 @@ insert into run_detail (run, facts)
 select r.id, d.facts
 from staged_run s
 join staged_record d on d.line = s.line
-join run r on r.source = s.source and r.record_key = s.record_key
+cross join lateral (
+  select * from run r where r.source = s.source and r.record_key = s.record_key offset 0
+) r
 left join run_detail former on former.run = r.id
 where s.place > $1 and s.place <= $2 and r.pinned_by is null
   and end_certainty(s.ended_at_ms, s.end_is_estimated)
@@ -225,7 +229,9 @@ with judged as materialized (
     $4 or end_certainty(s.ended_at_ms, s.end_is_estimated)
       >= end_certainty(r.ended_at_ms, r.end_is_estimated) as may_change
   from staged_run s
-  left join run r on r.source = s.source and r.record_key = s.record_key
+  left join lateral (
+    select * from run r where r.source = s.source and r.record_key = s.record_key offset 0
+  ) r on true
   where s.place > $1 and s.place <= $2
 ), counted as (
   select

@@ -1,6 +1,6 @@
 -- name: configure-session
--- Random pages are cheap here: runs are looked up in the order of their keys, and a plan that reads all runs for
--- every batch would cost more the longer the history is.
+-- Random pages are cheap here: runs and records are looked up in the order of their keys, and a plan that reads all of
+-- them for every range would cost more the longer the history and the input are.
 select
   set_config('random_page_cost', '1.1', false) as pages,
   set_config('plan_cache_mode', 'force_custom_plan', false) as plans,
