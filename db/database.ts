@@ -166,12 +166,13 @@ export class Database extends StatementRunner {
 
   /**
    * Runs `work` on a connection of its own, which is closed afterwards: temporary tables live as long as it and
-   * are gone with it.
+   * are gone with it. Its statements are planned for each call: a plan that fits an empty table would read all of it
+   * again and again once it has grown. Not by plan_cache_mode, which would plan each check of a foreign key as well.
    */
   async connection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const client = await connect(this.pool, this.watch);
     try {
-      return await work(new Connection(new Wire(client, this.watch)));
+      return await work(new Connection(new Wire(client, this.watch, false)));
     } finally {
       client.release(true);
     }

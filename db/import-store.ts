@@ -30,7 +30,7 @@ const nothing = { params: {}, row: {} } as const;
 const sql = statements('import', {
   'configure-session': {
     params: {},
-    row: { pages: 'text', plans: 'text', buffers: 'text', sorts: 'text' },
+    row: { pages: 'text', buffers: 'text', sorts: 'text' },
   },
   'create-staged-records': nothing,
   'create-staged-runs': nothing,
@@ -73,10 +73,7 @@ const STAGED_COLUMNS =
   'milli_gpus, started_at_ms, ended_at_ms, reported_ended_at_ms, end_is_estimated, facts';
 const NO_RUN: readonly CopyValue[] = Array.from({ length: 13 }, () => null);
 
-/**
- * Makes the temporary tables that the other functions work on. Plans of this connection are made for each call:
- * one that fits an empty table of runs would read the whole table for every batch once it has grown.
- */
+/** Makes the temporary tables that the other functions work on. */
 export async function createStaging(session: Session): Promise<void> {
   await session.one(sql['configure-session'], {});
   await session.execute(sql['create-staged-records'], {});

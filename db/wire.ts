@@ -18,9 +18,14 @@ export class Wire {
   /** True when the connection cannot be used again. */
   isBroken = false;
 
+  /**
+   * `keepsPlans`: the server plans each statement a few times and then keeps the plan (by the statement's name);
+   * otherwise it plans every call for its values and for the tables as they are by then.
+   */
   constructor(
     private readonly client: pg.PoolClient,
     private readonly watch: StatementWatch,
+    private readonly keepsPlans = true,
   ) {}
 
   get backendPid(): number {
@@ -31,11 +36,17 @@ export class Wire {
   readonly ask: Ask = async (name, query) => {
     try {
       await this.watch.know(this.client);
-      return await this.watch.during(this.client, name, this.client.query(query));
+      return await this.watch.during(this.client, name, this.client.query(this.planned(query)));
     } catch (error) {
       throw this.failure(error, name);
     }
   };
+
+  private planned(query: string | pg.QueryConfig): string | pg.QueryConfig {
+    if (this.keepsPlans || typeof query === 'string') return query;
+    const { text, values = [] } = query;
+    return { text, values };
+  }
 
   /** Ends the transaction without its changes, or marks the connection as broken, which ends it as well. */
   async rollBack(): Promise<void> {

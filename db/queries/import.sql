@@ -3,7 +3,6 @@
 -- them for every range would cost more the longer the history and the input are.
 select
   set_config('random_page_cost', '1.1', false) as pages,
-  set_config('plan_cache_mode', 'force_custom_plan', false) as plans,
   set_config('temp_buffers', '64MB', false) as buffers,
   set_config('work_mem', '64MB', false) as sorts
 
